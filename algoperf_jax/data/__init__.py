@@ -1,0 +1,1 @@
+"""Input-pipeline pieces that several workloads share."""

@@ -1,0 +1,12 @@
+"""Errors a person can mend; everything else is a defect and keeps its traceback."""
+
+
+class UserError(Exception):
+    """An error its reader can mend: it says what, which value, and what would be right.
+
+    Command lines print it as one line and exit with status 2.
+    """
+
+
+class DataError(UserError):
+    """A data set is missing or malformed; names the file and the command that prepares it."""

@@ -1,0 +1,116 @@
+"""What a trial has done so far, beside its arrays: steps, clocks, rows, goals."""
+
+import dataclasses
+from typing import Any, Literal
+
+from algoperf_jax.submission import Evaluation
+from algoperf_jax.workload import Target
+
+Status = Literal["reached", "budget exhausted", "training complete", "failed"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a trial ended.
+
+    Attributes:
+      status: `"reached"`: the validation target was met; `"budget exhausted"`: it was not, within
+        the budget; `"training complete"`: nor when the submission or `max_steps` ended the
+        training; `"failed"`: an error ended it, whether or not the target had been met.
+      reason: one line; the error of a failed trial.
+      step_at_target, seconds_at_target: steps and submission time at the first evaluation that met
+        the validation target.
+    """
+
+    status: Status
+    reason: str
+    step_at_target: int | None = None
+    seconds_at_target: float | None = None
+
+
+@dataclasses.dataclass
+class Ledger:
+    """The part of a running trial that is not arrays; what of it a checkpoint keeps is JSON.
+
+    Attributes:
+      step: completed steps.
+      submission_seconds, eval_seconds, logging_seconds: accumulated times.
+      total_seconds: wall time since the trial began, interruptions left out.
+      optimizer_init_seconds: untimed making of the initial state, compilation included.
+      first_step_seconds: tracing and compilation of the first step, part of the submission time.
+      preemption_count: how often the trial was resumed.
+      last_eval_step, last_eval_seconds: steps and submission time at the newest evaluation.
+      validation_goal, test_goal: whether the targets were ever met.
+      complete: the submission, or `max_steps`, has ended the training.
+      evaluations: rows of `eval_measurements.csv`.
+      measurements: rows of `measurements.csv`.
+      phase, knobs: what `control` has set.
+    """
+
+    step: int = 0
+    submission_seconds: float = 0.0
+    eval_seconds: float = 0.0
+    logging_seconds: float = 0.0
+    total_seconds: float = 0.0
+    optimizer_init_seconds: float = 0.0
+    first_step_seconds: float = 0.0
+    preemption_count: int = 0
+    last_eval_step: int = 0
+    last_eval_seconds: float = 0.0
+    validation_goal: bool = False
+    test_goal: bool = False
+    complete: bool = False
+    evaluations: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    measurements: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    phase: Any = None
+    knobs: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as JSON data."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Ledger":
+        """The ledger that `to_json` was called on."""
+        return cls(**data)
+
+    def record_evaluation(self, values: dict[str, float], target: Target) -> dict[str, Any]:
+        """Notes an evaluation of the present step; returns its row."""
+        row = {
+            **values,
+            "accumulated_submission_time": self.submission_seconds,
+            "accumulated_eval_time": self.eval_seconds,
+            "accumulated_logging_time": self.logging_seconds,
+            "global_step": self.step,
+            "preemption_count": self.preemption_count,
+            "score": self.submission_seconds,
+            "total_duration": self.total_seconds,
+        }
+        self.evaluations.append(row)
+        self.measurements.append(row)
+        self.last_eval_step = self.step
+        self.last_eval_seconds = self.submission_seconds
+        # Goals are sticky: a metric that falls below its target again has still reached it.
+        self.validation_goal |= target.reached(values[f"validation/{target.metric}"], "validation")
+        self.test_goal |= target.reached(values[f"test/{target.metric}"], "test")
+        return row
+
+    def evaluations_for_submission(self) -> list[Evaluation]:
+        """The evaluations without the test split, which is not for the algorithm."""
+        return [
+            Evaluation(
+                step=row["global_step"],
+                elapsed_seconds=row["accumulated_submission_time"],
+                metrics={k: v for k, v in row.items() if k.startswith(("train/", "validation/"))},
+            )
+            for row in self.evaluations
+        ]
+
+    def outcome(self, target: Target, status: Status, reason: str) -> Outcome:
+        """The outcome of a trial that ends now; a target met earlier makes it `"reached"`."""
+        name = f"validation/{target.metric}"
+        for row in self.evaluations:
+            if target.reached(row[name], "validation"):
+                met = int(row["global_step"]), float(row["score"])
+                return Outcome("failed" if status == "failed" else "reached", reason, *met)
+        return Outcome(status, reason)

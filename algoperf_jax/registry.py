@@ -1,0 +1,111 @@
+"""Workloads and submissions by name, by import path, or from a user's own file."""
+
+import dataclasses
+import difflib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from algoperf_jax.errors import UserError
+
+
+class Entry(NamedTuple):
+    """Where a name leads.
+
+    Attributes:
+      path: `"package.module:attribute"`.
+      summary: one line for a listing.
+    """
+
+    path: str
+    summary: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Registry:
+    """The names of one kind of thing; loading happens on request only.
+
+    Attributes:
+      kind: what the things are called, `"workload"` or `"submission"`.
+      entries: the known names.
+      attribute: what a user's file or module is expected to define, unless it is named.
+    """
+
+    kind: str
+    entries: Mapping[str, Entry]
+    attribute: str
+
+    def load(self, name: str) -> Any:
+        """What a name or path leads to.
+
+        Args:
+          name: a known name, `package.module[:attribute]`, or `path/to/file.py[:attribute]`.
+
+        Raises:
+          UserError: nothing is found there, with the nearest known names.
+        """
+        if name in self.entries:
+            name = self.entries[name].path
+        module_name, _, attribute = name.partition(":")
+        if module_name.endswith(".py"):
+            module = self._from_file(Path(module_name))
+        elif "." in module_name or ":" in name:
+            module = self._from_package(module_name)
+        else:
+            raise UserError(self._unknown(name))
+        attribute = attribute or self.attribute
+        if not hasattr(module, attribute):
+            raise UserError(
+                f"{self.kind} {name!r}: {module_name} does not define {attribute!r}; define it, "
+                f"or name what to take: {module_name}:NAME"
+            )
+        return getattr(module, attribute)
+
+    def listing(self) -> str:
+        """All names with their summaries, one a line."""
+        width = max(map(len, self.entries), default=0)
+        return "\n".join(f"  {n:<{width}}  {e.summary}" for n, e in self.entries.items())
+
+    def _unknown(self, name: str) -> str:
+        near = difflib.get_close_matches(name, self.entries, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        return (
+            f"unknown {self.kind} {name!r}; {hint}known are {', '.join(self.entries)}; your own "
+            f"is given as path/to/file.py or package.module:NAME"
+        )
+
+    def _from_package(self, name: str) -> ModuleType:
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            # A module that exists but lacks one of its own imports is not ours to explain.
+            if error.name is None or not (name + ".").startswith(error.name + "."):
+                raise
+            raise UserError(
+                f"{self.kind} {name!r}: there is no module {error.name!r} on the import path; "
+                f"known names are {', '.join(self.entries)}"
+            ) from None
+
+    def _from_file(self, path: Path) -> ModuleType:
+        if not path.is_file():
+            raise UserError(f"{self.kind} {str(path)!r}: there is no such file")
+        name = f"_algoperf_jax_{self.kind}_{path.stem}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # dataclasses and pickling look their module up there
+        # A file may import what lies beside it, as a script does.
+        sys.path.insert(0, str(path.parent.absolute()))
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            raise UserError(
+                f"{self.kind} {str(path)!r}: importing it raised {type(error).__name__}: {error}"
+            ) from error
+        finally:
+            sys.path.pop(0)
+        return module

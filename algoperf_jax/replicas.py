@@ -1,0 +1,199 @@
+"""One replica's program, mapped over the devices there are.
+
+A replica is one of the accelerators of the benchmark's hardware (eight by default). A step is
+written as the program of one replica and mapped with `jax.pmap` over the local devices; a device
+that has to carry several replicas walks them one after the other. Because every reduction is a
+sum, one device with eight replicas computes what eight devices with one replica each compute, to
+rounding.
+
+A "stacked" tree has leading axes `[devices, ...]` (state, equal on all devices) or
+`[devices, lanes, ...]` (batches), lanes being the replicas that a device carries.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from algoperf_jax.errors import UserError
+
+AXIS = "replica"
+LANE = "lane"
+AXES = (AXIS, LANE)
+"""The axis names a workload's own collectives reduce over (`Workload.collective_forward`)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Replicas:
+    """How the replicas of a job lie on its devices.
+
+    Attributes:
+      count: replicas in the whole job.
+      devices: the devices of this process that carry them.
+      process_index, process_count: this process among the job's processes.
+    """
+
+    count: int
+    devices: tuple[jax.Device, ...]
+    process_index: int = 0
+    process_count: int = 1
+
+    @property
+    def lanes(self) -> int:
+        """Replicas carried by each device."""
+        return self.count // (len(self.devices) * self.process_count)
+
+    @property
+    def local(self) -> range:
+        """Indices of the replicas of this process, whose part of each batch it feeds."""
+        per_process = self.count // self.process_count
+        return range(self.process_index * per_process, (self.process_index + 1) * per_process)
+
+    def map(self, program: Callable, donate: Sequence[int] = ()) -> Callable:
+        """`program` mapped over the devices with axis name `AXIS`, all arguments stacked."""
+        return jax.pmap(program, axis_name=AXIS, devices=self._all_devices, donate_argnums=donate)
+
+    def put_state(self, tree: Any) -> Any:
+        """A copy of the tree on every device, stacked `[devices, ...]`."""
+        return jax.tree.map(
+            lambda x: self._place([np.asarray(x)[None]] * len(self.devices)), tree
+        )
+
+    def put_batch(self, batch: Any) -> Any:
+        """A host batch `[local replicas, ...]`, stacked `[devices, lanes, ...]`."""
+
+        def put(x: np.ndarray) -> jax.Array:
+            x = np.asarray(x)
+            parts = x.reshape(len(self.devices), 1, self.lanes, *x.shape[1:])
+            return self._place(list(parts))
+
+        return jax.tree.map(put, batch)
+
+    def fetch_state(self, stacked: Any) -> Any:
+        """The first device's part of a stacked state as host arrays that own their memory."""
+        return jax.tree.map(lambda x: np.array(first_part(x)), stacked)
+
+    def fetch_scalars(self, stacked: Mapping[str, jax.Array]) -> dict[str, float]:
+        """Stacked scalars as Python floats."""
+        return {name: float(first_part(value)) for name, value in stacked.items()}
+
+    def latest(self, seconds: float) -> float:
+        """The largest of the readings that the processes of the job hand in."""
+        if self.process_count == 1:
+            return seconds
+        from jax.experimental import multihost_utils
+
+        return float(np.max(multihost_utils.process_allgather(np.float64(seconds))))
+
+    def fetch_each(self, stacked: Any) -> Iterator[Any]:
+        """This process's replicas' parts of a `[devices, lanes, ...]` tree, one by one."""
+        host = jax.device_get(jax.tree.map(lambda x: [s.data for s in shards(x)], stacked))
+        leaves, structure = jax.tree.flatten(host, is_leaf=lambda x: isinstance(x, list))
+        for device in range(len(self.devices)):
+            for lane in range(self.lanes):
+                yield structure.unflatten(leaf[device][0, lane] for leaf in leaves)
+
+    @property
+    def _all_devices(self) -> Sequence[jax.Device] | None:
+        # pmap takes an explicit device list in one-process jobs; in others it uses all devices.
+        return self.devices if self.process_count == 1 else None
+
+    def _place(self, parts: list[np.ndarray]) -> jax.Array:
+        """Parts `[1, ...]`, one per device of this process, as one array over these devices."""
+        mesh = jax.sharding.Mesh(np.array(self.devices), (AXIS,))
+        sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
+        shape = (len(self.devices), *parts[0].shape[1:])
+        buffers = [jax.device_put(p, d) for p, d in zip(parts, self.devices, strict=True)]
+        return jax.make_array_from_single_device_arrays(shape, sharding, buffers)
+
+
+def replicas_on(devices: Sequence[jax.Device] | None = None, count: int | None = None) -> Replicas:
+    """The layout of `count` replicas (default: one per device) on the devices of this job.
+
+    In a one-process job with fewer replicas than devices, or a count that the devices do not
+    divide, as many devices are used as divide it.
+
+    Raises:
+      UserError: a count below one, or one that the devices of a multi-process job do not divide.
+    """
+    local = tuple(devices if devices is not None else jax.local_devices())
+    processes = jax.process_count()
+    count = count if count is not None else len(local) * processes
+    if count < 1:
+        raise UserError(f"replicas: {count} given, at least 1 is needed")
+    if processes > 1:
+        if count % (len(local) * processes):
+            raise UserError(
+                f"replicas: {count} given, a multiple of the job's {len(local) * processes} "
+                "devices is needed in a multi-process job"
+            )
+        return Replicas(count, local, jax.process_index(), processes)
+    used = max(n for n in range(1, min(len(local), count) + 1) if count % n == 0)
+    return Replicas(count, local[:used])
+
+
+def shards(x: jax.Array) -> list:
+    """This process's shards of a stacked array, in the order of its leading axis."""
+    return sorted(x.addressable_shards, key=lambda shard: shard.index[0].start or 0)
+
+
+def first_part(stacked: jax.Array) -> np.ndarray:
+    """The first local device's part of a stacked array, without the device axis."""
+    return np.asarray(stacked.addressable_data(0))[0]
+
+
+def sum_over_replicas(
+    program: Callable[[Any, jax.Array], tuple[Any, Any]],
+    batches: Any,
+    rng: jax.Array,
+    lanes: int,
+    collective_forward: bool,
+) -> tuple[Any, Any]:
+    """Inside a mapped program: runs `program(batch, rng) -> (terms, kept)` on every replica.
+
+    Args:
+      program: one replica's part of the work, from its batch and key; `terms` add up.
+      batches: this device's batches `[lanes, ...]`.
+      rng: the step's key; each replica gets it folded with its own index, so what it draws does
+        not depend on how many devices there are.
+      lanes: replicas carried by this device.
+      collective_forward: `program` holds collectives over `AXES`, so the lanes have to run side
+        by side (`vmap`, at the memory of all lanes) rather than one after the other (`scan`).
+
+    Returns:
+      The terms summed over all replicas, equal on all devices, and what this device's replicas
+      kept, stacked `[lanes, ...]`.
+    """
+    indices = jax.lax.axis_index(AXIS) * lanes + jnp.arange(lanes)
+    keys = jax.vmap(lambda i: jax.random.fold_in(rng, i))(indices)
+    if collective_forward:
+        terms, kept = jax.vmap(program, axis_name=LANE)(batches, keys)
+        sums = jax.tree.map(lambda x: x.sum(axis=0), terms)
+    elif lanes == 1:
+        sums, kept = program(jax.tree.map(lambda x: x[0], batches), keys[0])
+        kept = jax.tree.map(lambda x: x[None], kept)
+    else:
+        one, _ = jax.eval_shape(program, jax.tree.map(lambda x: x[0], batches), keys[0])
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), one)
+
+        def add(total: Any, lane: tuple) -> tuple[Any, Any]:
+            terms, kept = program(*lane)
+            return jax.tree.map(jnp.add, total, terms), kept
+
+        sums, kept = jax.lax.scan(add, zeros, (batches, keys))
+    return jax.lax.psum(sums, AXIS), kept
+
+
+def each_replica(
+    program: Callable[[Any], Any], batches: Any, lanes: int, collective_forward: bool
+) -> Any:
+    """Inside a mapped program: `program(batch)` for every lane, results stacked `[lanes, ...]`."""
+    if collective_forward:
+        return jax.vmap(program, axis_name=LANE)(batches)
+    if lanes == 1:
+        result = program(jax.tree.map(lambda x: x[0], batches))
+        return jax.tree.map(lambda x: jnp.asarray(x)[None], result)
+    return jax.lax.map(program, batches)

@@ -1,0 +1,293 @@
+"""The contract of a submission: an optax factory plus optional pure hooks.
+
+An algorithm uses the lowest layer that suffices:
+
+1. `optimizer` alone, any optax transformation. The kit owns forward, backward, reduction over
+   replicas and the application of updates; the transformation sees the gradient of the mean loss
+   over the global batch.
+2. Small hooks beside it: `batch_size`, `objective`, `eval_view`, `select`.
+3. A custom `step` that owns its forward and backward passes, and `control`, a decision of the
+   host between steps.
+"""
+
+import collections
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import jax
+import optax
+
+from algoperf_jax.errors import UserError
+from algoperf_jax.parameters import Params
+from algoperf_jax.workload import Batch, LossType, ModelState
+
+Hyperparameters = Any  # a named tuple, fields in the order of the point that was given
+Scalar = jax.Array | float
+
+
+def make_hyperparameters(point: Mapping[str, Any]) -> Hyperparameters:
+    """The point as a named tuple `Hyperparameters`, fields in the point's order."""
+    try:
+        return collections.namedtuple("Hyperparameters", point.keys())(**point)
+    except ValueError as error:
+        raise UserError(f"hyperparameters {dict(point)}: {error}") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What the rules let a submission know of its workload.
+
+    Attributes:
+      loss_type: what the loss is.
+      target_metric, target_direction, target_value: the validation target.
+      step_hint: number of steps a good algorithm needs; the horizon for schedules.
+      budget_seconds: submission time until the trial ends, the rule set's factor applied.
+      eval_period_seconds: submission time between evaluations.
+      num_train_examples: size of the training split.
+      batch_size: global batch size of this trial.
+      num_replicas: into how many equal parts a batch is divided.
+      default_dropout_rate: the workload's rate, used unless the submission chooses one.
+      supports_label_smoothing: whether the loss heeds label smoothing.
+      parameters: a tree of `ParameterInfo` with exactly the structure of `params`.
+    """
+
+    loss_type: LossType
+    target_metric: str
+    target_direction: Literal["max", "min"]
+    target_value: float
+    step_hint: int
+    budget_seconds: float
+    eval_period_seconds: float
+    num_train_examples: int
+    batch_size: int
+    num_replicas: int
+    default_dropout_rate: float
+    supports_label_smoothing: bool
+    parameters: Any
+
+
+ScalarOrSchedule = Scalar | Callable[[jax.Array, Mapping[str, jax.Array]], Scalar]
+"""A number, or a function `(step, knobs) -> scalar` that is traced into the step."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """How the training loss is formed.
+
+    Attributes:
+      dropout_rate: None for the workload's default.
+      label_smoothing: alpha in [0, 1].
+      grad_clip: None, or c: the gradient times `min(c / (||g|| + 1e-6), 1)`, the benchmark's form.
+    """
+
+    dropout_rate: ScalarOrSchedule | None = None
+    label_smoothing: ScalarOrSchedule = 0.0
+    grad_clip: ScalarOrSchedule | None = None
+
+
+def objective_from_hyperparameters(hyperparameters: Hyperparameters) -> Objective:
+    """The default hook: `dropout_rate`, `label_smoothing` and `grad_clip` where a point has them."""
+    return Objective(
+        dropout_rate=getattr(hyperparameters, "dropout_rate", None),
+        label_smoothing=getattr(hyperparameters, "label_smoothing", 0.0),
+        grad_clip=getattr(hyperparameters, "grad_clip", None),
+    )
+
+
+class TrainState(NamedTuple):
+    """What a training step maps to its successor.
+
+    Attributes:
+      step: int32 scalar, completed steps of the trial (a restart does not reset it).
+      params: the parameters that the next gradient is taken at.
+      model_state: batch-norm statistics.
+      opt_state: the optimizer's state, a pytree of arrays.
+    """
+
+    step: jax.Array
+    params: Params
+    model_state: ModelState
+    opt_state: Any
+
+
+class Gradient(NamedTuple):
+    """The mean loss over the global batch and its gradient, equal on all replicas.
+
+    Attributes:
+      loss: float32 scalar.
+      n_valid: float32 scalar, number of valid entries in the global batch.
+      model_state: the statistics after the forward pass, averaged over replicas.
+      grads: tree like `params`.
+      per_example: the losses of this device's replicas `[replicas, ...]`, or None.
+    """
+
+    loss: jax.Array
+    n_valid: jax.Array
+    model_state: ModelState
+    grads: Params
+    per_example: jax.Array | None
+
+
+@dataclasses.dataclass(frozen=True)
+class StepContext:
+    """What a custom step is given beside state and batch. Everything in it can be traced.
+
+    Attributes:
+      problem: the facts of the workload.
+      hyperparameters: the trial's point.
+      optimizer: what the submission's `optimizer` made.
+      objective: what its `objective` made.
+      phase: the static value that `control` has set, None at first.
+      knobs: the scalars that `control` has set.
+      elapsed_fraction: float32 scalar, submission time so far over the budget.
+      value_and_grad: `(params, model_state, batch, rng, *, batch_norm="update",
+        dropout_rate=None, label_smoothing=0.0, per_example=False) -> Gradient`.
+      value: the same without the gradient, `grads` None.
+    """
+
+    problem: Problem
+    hyperparameters: Hyperparameters
+    optimizer: optax.GradientTransformationExtraArgs
+    objective: Objective
+    phase: Any
+    knobs: Mapping[str, jax.Array]
+    elapsed_fraction: jax.Array
+    value_and_grad: Callable[..., Gradient]
+    value: Callable[..., Gradient]
+
+
+class Evaluation(NamedTuple):
+    """One evaluation as `control` sees it; test metrics are not for the algorithm.
+
+    Attributes:
+      step: completed steps.
+      elapsed_seconds: submission time.
+      metrics: values on the training subset and the validation split, `"validation/loss"`.
+    """
+
+    step: int
+    elapsed_seconds: float
+    metrics: Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """What `control` is told.
+
+    Attributes:
+      problem: the facts of the workload.
+      hyperparameters: the trial's point.
+      step: completed steps.
+      elapsed_seconds, budget_seconds: submission time used and allowed.
+      logs: scalars of the newest finished step, `loss` and `grad_norm` among them.
+      evaluations: all evaluations so far.
+      phase, knobs, host_state: as the last directive left them.
+      state: reads the training state as host arrays; waits for the device.
+      initial_state: makes the state this trial began with, again.
+    """
+
+    problem: Problem
+    hyperparameters: Hyperparameters
+    step: int
+    elapsed_seconds: float
+    budget_seconds: float
+    logs: Mapping[str, float]
+    evaluations: Sequence[Evaluation]
+    phase: Any
+    knobs: Mapping[str, float]
+    host_state: Any
+    state: Callable[[], TrainState]
+    initial_state: Callable[[], TrainState]
+
+
+@dataclasses.dataclass(frozen=True)
+class Directive:
+    """What `control` decides; a field left at None changes nothing.
+
+    Attributes:
+      phase: a hashable value, static in the step (one compilation for each); JSON must hold it.
+      knobs: scalars by name, traced in the step (no compilation).
+      state: a training state that replaces the present one; its `step` is ignored.
+      host_state: a pytree of numpy arrays, kept and checkpointed for the next decision.
+      stop: True ends the training with one last evaluation.
+    """
+
+    phase: Any = None
+    knobs: Mapping[str, float] | None = None
+    state: TrainState | None = None
+    host_state: Any = None
+    stop: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Control:
+    """A decision of the host at a declared cadence, on the clock.
+
+    Attributes:
+      decide: `Progress -> Directive | None`.
+      every_steps: call it after every so many steps.
+      after_eval: call it after each evaluation.
+      knobs: the knobs' first values; a directive changes values, never names.
+    """
+
+    decide: Callable[[Progress], Directive | None]
+    every_steps: int | None = None
+    after_eval: bool = False
+    knobs: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+def _next_batch(stream: Iterator[Batch]) -> Batch:
+    return next(stream)
+
+
+@dataclasses.dataclass(frozen=True)
+class Submission:
+    """A training algorithm.
+
+    Attributes:
+      optimizer: `(hyperparameters, problem) -> optax.GradientTransformation[ExtraArgs]`. Its
+        `update` is offered, by keyword: `value`, `grad`, `value_fn(params)`, `grad_fn(params, i)`
+        (both on the same batch and rng, batch norm in mode `batch`), `step`, `rng`, `knobs` and
+        `elapsed_fraction`; it takes those it names.
+      name: what records call it.
+      description: one line.
+      hyperparameters: its default point; a given point must have the same names.
+      batch_size: `workload_name -> global batch size`; ValueError for a name it does not know,
+        which is then tried again with the name of the base workload.
+      objective: `hyperparameters -> Objective`.
+      eval_view: `(opt_state, params, model_state) -> (params, model_state)` to evaluate with;
+        training goes on from the state it had.
+      select: `stream -> batch`, where `stream` is the iterator of training batches on the device.
+      step: `(context, state, batch, rng) -> (state, logs)` in place of the stock step.
+      control: a decision of the host between steps.
+      search_space: the tuning search space as JSON data, or None.
+    """
+
+    optimizer: Callable[[Hyperparameters, Problem], optax.GradientTransformation]
+    name: str = "unnamed"
+    description: str = ""
+    hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    batch_size: Callable[[str], int] | None = None
+    objective: Callable[[Hyperparameters], Objective] = objective_from_hyperparameters
+    eval_view: Callable[[Any, Params, ModelState], tuple[Params, ModelState]] | None = None
+    select: Callable[[Iterator[Batch]], Batch] = _next_batch
+    step: (
+        Callable[[StepContext, TrainState, Batch, jax.Array], tuple[TrainState, dict]] | None
+    ) = None
+    control: Control | None = None
+    search_space: Any = None
+
+    def point(self, given: Mapping[str, Any] | None) -> Hyperparameters:
+        """The default point with the given values in place.
+
+        Raises:
+          UserError: a given name that the submission does not take, with those it takes.
+        """
+        unknown = [name for name in given or {} if name not in self.hyperparameters]
+        if unknown:
+            raise UserError(
+                f"submission {self.name!r} takes no hyperparameter {unknown[0]!r}; it takes "
+                f"{', '.join(self.hyperparameters) or 'none'}"
+            )
+        return make_hyperparameters({**self.hyperparameters, **(given or {})})

@@ -1,0 +1,59 @@
+"""AdamW with linear warm-up and cosine decay, the benchmark's baseline."""
+
+import optax
+
+from algoperf_jax.submission import Hyperparameters, Problem, Submission
+from reference_algorithms.schedules import warmup_cosine
+
+SEARCH_SPACE = {
+    "learning_rate": {"min": 1e-4, "max": 1e-2, "scaling": "log"},
+    "one_minus_beta1": {"min": 2e-2, "max": 0.5, "scaling": "log"},
+    "beta2": {"feasible_points": [0.999]},
+    "warmup_factor": {"feasible_points": [0.05]},
+    "weight_decay": {"min": 5e-3, "max": 1.0, "scaling": "log"},
+    "label_smoothing": {"feasible_points": [0.1, 0.2]},
+    "dropout_rate": {"feasible_points": [0.0, 0.1]},
+}
+
+
+def optimizer(hyperparameters: Hyperparameters, problem: Problem) -> optax.GradientTransformation:
+    """AdamW on all parameters alike, horizon of the schedule at the step hint.
+
+        m_t = b1 m_(t-1) + (1 - b1) g_t        v_t = b2 v_(t-1) + (1 - b2) g_t^2
+        p_t = p_(t-1) - lr_t (m_t / (1 - b1^t) / (sqrt(v_t / (1 - b2^t)) + 1e-8) + wd p_(t-1))
+
+    Args:
+      hyperparameters: `learning_rate` (the peak), `one_minus_beta1`, `beta2`, `warmup_factor`
+        (part of the step hint), `weight_decay`.
+      problem: gives the step hint.
+
+    References:
+      Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019
+      (https://arxiv.org/abs/1711.05101).
+    """
+    return optax.adamw(
+        warmup_cosine(
+            hyperparameters.learning_rate, problem.step_hint, hyperparameters.warmup_factor
+        ),
+        b1=1.0 - hyperparameters.one_minus_beta1,
+        b2=hyperparameters.beta2,
+        eps=1e-8,
+        weight_decay=hyperparameters.weight_decay,
+    )
+
+
+submission = Submission(
+    name="adamw",
+    description="AdamW with warm-up and cosine decay",
+    optimizer=optimizer,
+    hyperparameters={
+        "learning_rate": 3e-3,
+        "one_minus_beta1": 0.1,
+        "beta2": 0.999,
+        "warmup_factor": 0.05,
+        "weight_decay": 0.01,
+        "label_smoothing": 0.0,
+        "dropout_rate": 0.0,
+    },
+    search_space=SEARCH_SPACE,
+)

@@ -1,0 +1,28 @@
+"""Learning-rate schedules of the benchmark's baselines."""
+
+import optax
+
+
+def warmup_cosine(peak: float, horizon: float, warmup_factor: float) -> optax.Schedule:
+    """Linear warm-up from 0 to `peak`, then a cosine down to 0 at `horizon`, 0 from there on.
+
+    With `W = int(warmup_factor * horizon)`, step `k` counted from 0:
+
+        lr(k) = peak * k / W                                             for k < W
+        lr(k) = peak * (1 + cos(pi * min(k - W, horizon - W) / (horizon - W))) / 2   otherwise
+
+    so the first update has learning rate 0 unless `W` is 0.
+
+    Args:
+      peak: the largest learning rate.
+      horizon: steps until the rate is 0; usually the workload's step hint, or a part of it.
+      warmup_factor: part of the horizon spent on the warm-up.
+    """
+    warmup_steps = int(warmup_factor * horizon)
+    return optax.join_schedules(
+        [
+            optax.linear_schedule(0.0, peak, warmup_steps),
+            optax.cosine_decay_schedule(peak, max(horizon - warmup_steps, 1)),
+        ],
+        [warmup_steps],
+    )

@@ -1,0 +1,253 @@
+"""Trains one workload with one submission until the target, the budget or an error ends it.
+
+    python scripts/train.py --workload=ogbg
+    python scripts/train.py --workload=ogbg --submission=my_algorithm.py --seed=1
+    python scripts/train.py --workload=ogbg --data_dir=/data --rules=v0.6 --tuning=self
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from command_line import answer_for
+
+import reference_algorithms
+import workloads
+from algoperf_jax.errors import UserError
+
+MINI_NOTICE = (
+    "scale mini: a small model on embedded data, for development. This is not a benchmark result; "
+    "--data_dir=DIR runs the benchmark."
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags; importing what they name happens later."""
+    p = argparse.ArgumentParser(
+        description="Trains one workload with one submission until the validation target is hit.",
+        epilog="Run the same command again to resume an interrupted run.",
+    )
+    add = p.add_argument
+    what = p.add_argument_group("what to train")
+    what.add_argument("--workload", help="a name from --list, or your own as package.module:NAME")
+    what.add_argument(
+        "--submission",
+        default="nadamw",
+        help="a name from --list, or your own as path/to/file.py or package.module:NAME "
+        "(default: nadamw)",
+    )
+    what.add_argument(
+        "--hyperparameters",
+        nargs="+",
+        metavar="JSON|KEY=VALUE",
+        help="values in place of the submission's defaults: a JSON object, a file that holds one, "
+        "or learning_rate=0.001 weight_decay=0.1 ...",
+    )
+    what.add_argument(
+        "--data_dir",
+        type=Path,
+        help="folder with the benchmark's data sets (see scripts/prepare_data.py); without it the "
+        "run is at scale mini, on data that come with the code",
+    )
+    what.add_argument(
+        "--scale", choices=workloads.SCALES, help="default: full with --data_dir, else mini"
+    )
+    rules = p.add_argument_group("rules")
+    rules.add_argument(
+        "--rules", default="v0.5", help="edition of the rules, v0.5 or v0.6 (default: v0.5)"
+    )
+    rules.add_argument(
+        "--tuning",
+        choices=("external", "self"),
+        default="external",
+        help="external: one given point on the workload's budget; self: the submission's own "
+        "constants on the longer self-tuning budget (default: external)",
+    )
+    rules.add_argument(
+        "--stop_at",
+        choices=("validation", "both"),
+        default="validation",
+        help="end at the validation target, or go on until the test target too "
+        "(default: validation)",
+    )
+    rules.add_argument("--max_steps", type=int, help="end the training after so many steps")
+    rules.add_argument(
+        "--eval_every_steps",
+        type=int,
+        help="evaluate every so many steps instead of once per evaluation period: the same rows "
+        "on every machine, for comparisons by steps",
+    )
+    run = p.add_argument_group("the run")
+    run.add_argument("--seed", type=int, default=0, help="decides every random draw (default: 0)")
+    run.add_argument("--study", type=int, default=0, help="number of the study (default: 0)")
+    run.add_argument("--trial", type=int, default=1, help="number of the trial (default: 1)")
+    run.add_argument("--batch_size", type=int, help="global batch size, if not the submission's")
+    run.add_argument(
+        "--replicas",
+        type=int,
+        help="parts into which each batch is divided; devices share them (default: 8 at full "
+        "scale, the benchmark's accelerators, and one per device at mini)",
+    )
+    run.add_argument(
+        "--experiment_dir",
+        type=Path,
+        default=Path("experiments"),
+        help="where records are kept (default: experiments)",
+    )
+    run.add_argument(
+        "--overwrite", action="store_true", help="discard the record of an earlier, equal run"
+    )
+    run.add_argument(
+        "--cache_dir", type=Path, help="where embedded data are unpacked (~/.cache/algoperf_jax)"
+    )
+    run.add_argument(
+        "--profile",
+        action="store_true",
+        help="write a JAX profiler trace of steps 11 to 20 into the record (disturbs its times)",
+    )
+    job = p.add_argument_group("several machines")
+    job.add_argument("--coordinator", metavar="HOST:PORT", help="address of process 0 of the job")
+    job.add_argument("--process_count", type=int, help="processes in the job, one per machine")
+    job.add_argument("--process_index", type=int, help="number of this process, from 0")
+    add("--list", action="store_true", help="list workloads and submissions, then exit")
+    return p
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command; the exit status is 0, or 1 for a trial that failed."""
+    flags = parser().parse_args(arguments)
+    if flags.list:
+        print(f"workloads:\n{workloads.CATALOGUE.listing()}")
+        print(f"submissions:\n{reference_algorithms.CATALOGUE.listing()}")
+        return 0
+    if not flags.workload:
+        raise UserError("--workload is missing; --list shows the names there are")
+    scale = flags.scale or ("full" if flags.data_dir else "mini")
+    if scale == "full" and not flags.data_dir:
+        raise UserError("--scale=full needs --data_dir, the folder with the data sets")
+    if scale == "mini" and flags.data_dir:
+        raise UserError("--scale=mini uses embedded data and takes no --data_dir")
+    if scale == "mini":
+        print(MINI_NOTICE, flush=True)
+    point = given_point(flags.hyperparameters, flags.tuning)
+    join_job(flags)
+    return train(flags, scale, point)
+
+
+def train(flags: argparse.Namespace, scale: str, point: dict[str, Any] | None) -> int:
+    """Trains as the flags say."""
+    # JAX is imported from here on: --help, --list and misspelt flags answer without it.
+    from algoperf_jax.progress import Lines
+    from algoperf_jax.records import trial_folder
+    from algoperf_jax.training import train
+    from algoperf_jax.trial import DEFAULT_CACHE_DIR, Settings
+
+    workload = workloads.get(flags.workload, scale)
+    submission = reference_algorithms.get(flags.submission)
+    settings = Settings(
+        rules=flags.rules,
+        tuning=flags.tuning,
+        hyperparameters=point,
+        seed=flags.seed,
+        study=flags.study,
+        trial=flags.trial,
+        replicas=flags.replicas,
+        batch_size=flags.batch_size,
+        max_steps=flags.max_steps,
+        stop_at=flags.stop_at,
+        eval_every_steps=flags.eval_every_steps,
+        data_dir=flags.data_dir,
+    )
+    folder = trial_folder(
+        flags.experiment_dir, scale, submission.name, flags.study, workload.name, flags.trial
+    )
+    if flags.overwrite and (folder / "meta_data.json").exists():
+        shutil.rmtree(folder)
+    result = train(
+        workload,
+        submission,
+        settings,
+        folder=folder,
+        cache_dir=flags.cache_dir or DEFAULT_CACHE_DIR,
+        reporter=Lines(),
+        profile=flags.profile,
+    )
+    if result.outcome.status == "failed":
+        print(f"error: the trial failed: {result.outcome.reason}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def given_point(words: list[str] | None, tuning: str) -> dict[str, Any] | None:
+    """The hyperparameters given on the command line, None without any.
+
+    Raises:
+      UserError: words that are neither JSON nor KEY=VALUE, a search space instead of a point, or
+        a point where the rules allow none.
+    """
+    if not words:
+        return None
+    if tuning == "self":
+        raise UserError(
+            "--hyperparameters: self-tuning takes no point from outside; use --tuning=external, "
+            "or change the submission's own constants"
+        )
+    if len(words) == 1 and "=" not in words[0]:
+        point = _json_object(words[0])
+    else:
+        point = dict(_assignment(word) for word in words)
+    for name, value in point.items():
+        if isinstance(value, dict | list):
+            raise UserError(
+                f"--hyperparameters: {name} is {json.dumps(value)}, which is a search space; one "
+                "value is expected here"
+            )
+    return point
+
+
+def join_job(flags: argparse.Namespace) -> None:
+    """Joins the other processes of the job, if the flags name one."""
+    job = (flags.coordinator, flags.process_count, flags.process_index)
+    if job == (None, None, None):
+        return
+    if None in job:
+        raise UserError("--coordinator, --process_count and --process_index go together")
+    import jax
+
+    jax.distributed.initialize(*job)
+
+
+def _json_object(word: str) -> dict[str, Any]:
+    path = Path(word)
+    text = path.read_text() if word.endswith(".json") and path.is_file() else word
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise UserError(
+            f"--hyperparameters: {word!r} is neither a JSON object nor KEY=VALUE: {error}"
+        ) from None
+    if not isinstance(value, dict):
+        raise UserError(
+            f"--hyperparameters: a JSON object is expected, one point, found {type(value).__name__}"
+        )
+    return value
+
+
+def _assignment(word: str) -> tuple[str, Any]:
+    name, separator, value = word.partition("=")
+    if not separator:
+        raise UserError(f"--hyperparameters: {word!r} is not KEY=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+if __name__ == "__main__":
+    # TensorFlow, which only reads and writes files here, is talkative about missing GPUs.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    answer_for(main)

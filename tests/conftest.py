@@ -1,0 +1,22 @@
+"""Options and fixtures that all tests share."""
+
+from pathlib import Path
+
+import pytest
+from golden_vectors import GoldenSet
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds `--golden-dir`."""
+    parser.addoption(
+        "--golden-dir",
+        type=Path,
+        default=Path(__file__).parent / "golden",
+        help="folder of golden vectors to test against (default: %(default)s)",
+    )
+
+
+@pytest.fixture(scope="session")
+def golden(request: pytest.FixtureRequest) -> GoldenSet:
+    """The golden vectors of `--golden-dir`."""
+    return GoldenSet.open(request.config.getoption("--golden-dir"))

@@ -1,0 +1,183 @@
+"""OGBG: a graph network that predicts 128 properties of molecules (ogbg-molpcba).
+
+Each name of this module is a function `scale -> Workload`. A variant is the same workload built
+from another `Configuration`.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+
+from algoperf_jax.workload import (
+    Batch,
+    BatchNormMode,
+    Limits,
+    LossType,
+    ModelState,
+    Scale,
+    Target,
+    Workload,
+)
+from workloads.ogbg.dataset import EVAL_TRAIN_EXAMPLES, dataset, locate_data
+from workloads.ogbg.loss import loss
+from workloads.ogbg.metrics import OgbgMetrics, OgbgSubsetMetrics, evaluate
+from workloads.ogbg.model import GraphNetwork, smallest_batch
+
+
+@dataclasses.dataclass(frozen=True)
+class Configuration:
+    """What distinguishes a variant from the base workload.
+
+    Attributes:
+      network: the model at full scale.
+      validation_target, test_target: mean average precision to reach at full scale.
+    """
+
+    network: GraphNetwork
+    validation_target: float
+    test_target: float
+
+
+BASE = Configuration(GraphNetwork(), 0.28098, 0.268729)
+VARIANTS = {
+    "ogbg_gelu": Configuration(GraphNetwork(activation="gelu"), 0.27771, 0.262926),
+    "ogbg_silu": Configuration(GraphNetwork(activation="silu"), 0.282178, 0.272144),
+    "ogbg_model_size": Configuration(
+        GraphNetwork(latent_dim=128, hidden_dims=(256, 256), num_message_passing_steps=3),
+        0.269446,
+        0.253051,
+    ),
+}
+
+# The same modules at scale mini, narrower and with fewer steps.
+MINI_WIDTH_DIVISOR = 4
+MINI_MESSAGE_PASSING_STEPS = 2
+MINI_NODES_PER_GRAPH = 17
+MINI_EDGES_PER_GRAPH = 36
+MINI_TARGET = Target("mean_average_precision", "max", validation=0.5, test=0.5)
+MINI_LIMITS = Limits(step_hint=800, runtime_seconds=160.0)
+
+
+def ogbg(scale: Scale) -> Workload:
+    """The base workload."""
+    return _workload("ogbg", BASE, scale)
+
+
+def ogbg_gelu(scale: Scale) -> Workload:
+    """The variant with GELU activations (tanh approximation)."""
+    return _workload("ogbg_gelu", VARIANTS["ogbg_gelu"], scale)
+
+
+def ogbg_silu(scale: Scale) -> Workload:
+    """The variant with SiLU activations."""
+    return _workload("ogbg_silu", VARIANTS["ogbg_silu"], scale)
+
+
+def ogbg_model_size(scale: Scale) -> Workload:
+    """The variant with narrower embeddings, two layers per update and three steps."""
+    return _workload("ogbg_model_size", VARIANTS["ogbg_model_size"], scale)
+
+
+def _workload(name: str, configuration: Configuration, scale: Scale) -> Workload:
+    return (_full if scale == "full" else _mini)(name, configuration)
+
+
+def _full(name: str, configuration: Configuration) -> Workload:
+    limits = {"v0.5": Limits(80_000, 18_477.0), "v0.6": Limits(52_000, 12_011.0)}
+    return Workload(
+        name=name,
+        scale="full",
+        target=Target(
+            "mean_average_precision",
+            "max",
+            configuration.validation_target,
+            configuration.test_target,
+        ),
+        limits=limits,
+        eval_period_seconds=240.0,
+        batch_size=512,
+        eval_batch_size=32_768,
+        num_examples={
+            "train": 350_343,
+            "eval_train": EVAL_TRAIN_EXAMPLES,
+            "validation": 43_793,
+            "test": 43_793,
+        },
+        dataset=dataset,
+        **_functions(configuration.network, OgbgSubsetMetrics),
+    )
+
+
+def _mini(name: str, configuration: Configuration) -> Workload:
+    full = configuration.network
+    network = full.clone(
+        latent_dim=full.latent_dim // MINI_WIDTH_DIVISOR,
+        hidden_dims=tuple(width // MINI_WIDTH_DIVISOR for width in full.hidden_dims),
+        num_message_passing_steps=MINI_MESSAGE_PASSING_STEPS,
+    )
+    return Workload(
+        name=name,
+        scale="mini",
+        target=MINI_TARGET,
+        limits={"v0.5": MINI_LIMITS, "v0.6": MINI_LIMITS},
+        eval_period_seconds=2.5,
+        batch_size=128,
+        eval_batch_size=512,
+        num_examples={"train": 3908, "eval_train": 488, "validation": 488, "test": 489},
+        dataset=functools.partial(
+            dataset,
+            nodes_per_graph=MINI_NODES_PER_GRAPH,
+            edges_per_graph=MINI_EDGES_PER_GRAPH,
+            eval_train_examples=488,
+        ),
+        **_functions(network, OgbgMetrics),
+    )
+
+
+def _functions(network: GraphNetwork, metrics: type) -> dict[str, Any]:
+    """The functions and facts that both scales share."""
+
+    def init(rng: jax.Array) -> tuple[Any, ModelState]:
+        variables = network.init(rng, smallest_batch(), train=False, dropout_rate=0.0)
+        return variables["params"], {}
+
+    def apply(
+        params: Any,
+        model_state: ModelState,
+        batch: Batch,
+        *,
+        rng: jax.Array,
+        train: bool,
+        dropout_rate: jax.Array | float,
+        batch_norm: BatchNormMode,
+    ) -> tuple[jax.Array, ModelState]:
+        del batch_norm  # there is none in this model
+        logits = network.apply(
+            {"params": params},
+            batch,
+            train=train,
+            dropout_rate=dropout_rate,
+            rngs={"dropout": rng} if train else None,
+        )
+        return logits, model_state
+
+    def evaluate_batch(params: Any, model_state: ModelState, batch: Batch) -> Any:
+        del model_state
+        logits = network.apply({"params": params}, batch, train=False, dropout_rate=0.0)
+        return evaluate(logits, batch, collection=metrics)
+
+    decoder = network.num_message_passing_steps * 3 * len(network.hidden_dims)
+    return {
+        "base_name": "ogbg",
+        "loss_type": LossType.SIGMOID_CROSS_ENTROPY,
+        "default_dropout_rate": 0.1,
+        "supports_label_smoothing": True,
+        "output_layers": (f"Dense_{decoder}",),
+        "init": init,
+        "apply": apply,
+        "loss": loss,
+        "eval": evaluate_batch,
+        "locate_data": locate_data,
+    }

@@ -1,0 +1,232 @@
+"""The molecules of ogbg-molpcba as flat arrays.
+
+The data set is read from the files that TensorFlow Datasets keeps of `ogbg_molpcba:0.1.3`, in
+their stored order. All features are small category codes, so a molecule takes a few hundred bytes
+and the whole data set (437,929 molecules) about 250 MB.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from algoperf_jax.errors import DataError
+
+DATASET = Path("ogbg_molpcba", "0.1.3")
+SHARDS = {"train": 8, "validation": 1, "test": 1}
+
+NODE_FEATURES = 9
+EDGE_FEATURES = 3
+TASKS = 128
+MISSING = -1
+
+_RECORDS_PER_PARSE = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class Molecules:
+    """The molecules of one split, concatenated in stored order.
+
+    Molecule i owns rows `node_offsets[i]:node_offsets[i + 1]` of the atom arrays and rows
+    `edge_offsets[i]:edge_offsets[i + 1]` of the bond arrays. Each bond is stored once.
+
+    Attributes:
+      split: its name.
+      node_feat: uint8 `[atoms, 9]`, category codes.
+      edge_feat: uint8 `[bonds, 3]`, category codes.
+      edge_index: uint16 `[bonds, 2]`, the two atoms of a bond, counted within the molecule.
+      labels: int8 `[molecules, 128]`: 0, 1, or `MISSING` where the molecule was not tested.
+      node_offsets: int64 `[molecules + 1]`.
+      edge_offsets: int64 `[molecules + 1]`.
+    """
+
+    split: str
+    node_feat: np.ndarray
+    edge_feat: np.ndarray
+    edge_index: np.ndarray
+    labels: np.ndarray
+    node_offsets: np.ndarray
+    edge_offsets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @functools.cached_property
+    def num_nodes(self) -> np.ndarray:
+        """Atoms of each molecule, int64 `[molecules]`."""
+        return np.diff(self.node_offsets)
+
+    @functools.cached_property
+    def num_edges(self) -> np.ndarray:
+        """Directed edges of each molecule, two per bond, int64 `[molecules]`."""
+        return 2 * np.diff(self.edge_offsets)
+
+
+def preparation(directory: Path) -> str:
+    """Returns the command that prepares the data set in `directory`."""
+    data_dir = directory.parent if directory.name == "ogbg" else directory
+    return f"python scripts/prepare_data.py ogbg --data_dir {data_dir}"
+
+
+def shard_paths(directory: Path, split: str) -> list[Path]:
+    """Returns the paths of a split's files; `directory` holds `ogbg_molpcba/0.1.3`."""
+    total = SHARDS[split]
+    stem = f"{DATASET.parts[0]}-{split}.tfrecord"
+    return [directory / DATASET / f"{stem}-{k:05d}-of-{total:05d}" for k in range(total)]
+
+
+def home(data_dir: Path) -> Path:
+    """Returns the folder for `ogbg_molpcba`: `data_dir` if it has it, else `data_dir/ogbg`."""
+    return data_dir if (data_dir / DATASET).exists() else data_dir / "ogbg"
+
+
+def source_directory(data_dir: Path) -> Path:
+    """Returns the folder that `load` reads, for the folder with the data sets of all workloads.
+
+    Raises:
+      DataError: a file of the data set is missing; names the first.
+    """
+    source = home(data_dir)
+    for split in SHARDS:
+        for path in shard_paths(source, split):
+            if not path.exists():
+                raise DataError(f"{path} is missing; prepare it with: {preparation(data_dir)}")
+    return source
+
+
+def load(split: str, directory: Path) -> Molecules:
+    """Reads a split from the data set's TFRecord files, in stored order.
+
+    Args:
+      split: `"train"`, `"validation"` or `"test"`.
+      directory: the folder that holds `ogbg_molpcba/0.1.3`.
+
+    Raises:
+      DataError: a file is missing or damaged, or a record does not describe a molecule with
+        category codes in 0..255; names the file or the record.
+    """
+    directory = Path(directory)
+    batches: list[dict[str, np.ndarray]] = []
+    for path in shard_paths(directory, split):
+        if not path.exists():
+            raise DataError(f"{path} is missing; prepare it with: {preparation(directory)}")
+        try:
+            batches += _read_shard(path)
+        except ValueError as error:
+            raise DataError(
+                f"{path} is damaged ({error}); remove {path.parent} and prepare it again with: "
+                f"{preparation(directory)} (if it is an expanded sample, remove {directory}: the "
+                "next start makes it again)"
+            ) from None
+    if not batches:
+        raise DataError(f"{directory / DATASET} has no record of split {split}")
+    columns = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
+    return _checked(split, columns)
+
+
+def _read_shard(path: Path) -> Iterator[dict[str, np.ndarray]]:
+    """Yields the columns of some thousand records at a time; ValueError on a damaged one."""
+    import tensorflow as tf  # heavy, and not needed to train on other workloads
+
+    if tf.config.list_physical_devices("GPU"):
+        tf.config.set_visible_devices([], "GPU")
+    ragged = functools.partial(tf.io.RaggedFeature, row_splits_dtype=tf.int64)
+    features = {
+        "num_nodes": tf.io.FixedLenFeature([1], tf.int64),
+        "num_edges": tf.io.FixedLenFeature([1], tf.int64),
+        "node_feat": ragged(tf.float32),
+        "edge_feat": ragged(tf.float32),
+        "edge_index": ragged(tf.int64),
+        "labels": tf.io.FixedLenFeature([TASKS], tf.float32),
+    }
+    records = tf.data.TFRecordDataset(str(path)).batch(_RECORDS_PER_PARSE)
+    done = 0
+    try:
+        for serialized in records:
+            yield _to_columns(tf.io.parse_example(serialized, features))
+            done += len(serialized)
+    except tf.errors.OpError as error:
+        reason = error.message.splitlines()[0]
+        raise ValueError(f"in record {done} or one of the next: {reason}") from None
+
+
+def _to_columns(parsed) -> dict[str, np.ndarray]:
+    """Turns parsed TensorFlow tensors into arrays; small types where the values allow it."""
+    columns = {key: parsed[key].numpy()[:, 0] for key in ("num_nodes", "num_edges")}
+    columns["labels"] = parsed["labels"].numpy()
+    for key in ("node_feat", "edge_feat", "edge_index"):
+        columns[key + "_length"] = parsed[key].row_lengths().numpy()
+        values = parsed[key].flat_values.numpy()
+        with np.errstate(invalid="ignore"):  # what does not fit is reported with its record later
+            small = values.astype(np.uint16)
+        columns[key] = small if (small == values).all() else values
+    return columns
+
+
+def _checked(split: str, columns: dict[str, np.ndarray]) -> Molecules:
+    """Builds `Molecules` from columns; a `DataError` names the first record that is wrong."""
+    num_nodes, num_edges = columns["num_nodes"], columns["num_edges"]
+    expected_lengths = {
+        "node_feat": NODE_FEATURES * num_nodes,
+        "edge_feat": EDGE_FEATURES * num_edges,
+        "edge_index": 2 * num_edges,
+    }
+    for key, expected in expected_lengths.items():
+        found = columns[key + "_length"]
+        _require(split, found == expected, f"{key} has a wrong length", found, expected)
+    node_offsets, edge_offsets = _offsets(num_nodes), _offsets(num_edges)
+
+    arrays = {}
+    for key, width, offsets in (
+        ("node_feat", NODE_FEATURES, node_offsets),
+        ("edge_feat", EDGE_FEATURES, edge_offsets),
+    ):
+        values = columns[key].reshape(-1, width)
+        # `values` is uint16 unless a number did not fit into it.
+        with np.errstate(invalid="ignore"):
+            codes = values.astype(np.uint8)
+        what = f"a value of {key} is not an integer in 0..255"
+        _require(split, (codes == values).all(axis=1), what, values, "0..255", offsets)
+        arrays[key] = codes
+
+    edge_index = columns["edge_index"].reshape(-1, 2)
+    limit = np.repeat(num_nodes, num_edges)[:, None]
+    inside = ((edge_index >= 0) & (edge_index < limit)).all(axis=1)
+    what = "a bond names an atom that the molecule does not have"
+    _require(split, inside, what, edge_index, np.repeat(num_nodes, num_edges), edge_offsets)
+
+    labels = np.where(np.isnan(columns["labels"]), np.float32(MISSING), columns["labels"])
+    valid = np.isnan(columns["labels"]) | (labels == 0) | (labels == 1)
+    what = "a label is not 0, 1 or NaN"
+    _require(split, valid.all(axis=1), what, labels, "0, 1 or NaN")
+    return Molecules(
+        split,
+        arrays["node_feat"],
+        arrays["edge_feat"],
+        edge_index.astype(np.uint16),
+        labels.astype(np.int8),
+        node_offsets,
+        edge_offsets,
+    )
+
+
+def _offsets(counts: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _require(split, valid, what, found, expected, offsets=None) -> None:
+    """Raises a `DataError` that names the record of the first False in `valid`.
+
+    `offsets` maps the rows of `valid` to records; without it row i belongs to record i.
+    """
+    if valid.all():
+        return
+    row = int(np.argmin(valid))
+    record = row if offsets is None else int(np.searchsorted(offsets, row, side="right")) - 1
+    limit = expected if isinstance(expected, str) else expected[row]
+    raise DataError(
+        f"split {split}, record {record} (counted over all its files): {what}; found "
+        f"{np.asarray(found[row]).tolist()}, the limit or right value is {limit}"
+    )
