@@ -34,7 +34,12 @@ def trial_folder(
 ) -> Path:
     """Where a trial's record lies: below the scale, the layout of the benchmark's own logs."""
     return (
-        experiment_dir / scale / submission / f"study_{study}" / f"{workload}_jax" / f"trial_{trial}"
+        experiment_dir
+        / scale
+        / submission
+        / f"study_{study}"
+        / f"{workload}_jax"
+        / f"trial_{trial}"
     )
 
 

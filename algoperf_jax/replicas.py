@@ -58,9 +58,7 @@ class Replicas:
 
     def put_state(self, tree: Any) -> Any:
         """A copy of the tree on every device, stacked `[devices, ...]`."""
-        return jax.tree.map(
-            lambda x: self._place([np.asarray(x)[None]] * len(self.devices)), tree
-        )
+        return jax.tree.map(lambda x: self._place([np.asarray(x)[None]] * len(self.devices)), tree)
 
     def put_batch(self, batch: Any) -> Any:
         """A host batch `[local replicas, ...]`, stacked `[devices, lanes, ...]`."""

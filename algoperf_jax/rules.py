@@ -1,15 +1,72 @@
-"""The rule sets of the benchmark: how many trials and studies, and how long each may take.
+"""The rule sets of the benchmark, and what they say of a workload: targets and limits.
 
-The facts of a workload under a rule set (step hint, runtime) stand with the workload
-(`Workload.limits`); here stands what a rule set says of every workload alike.
+What a rule set says of all workloads alike stands here; targets and limits of each workload stand
+with the workloads (`workloads.facts`).
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Literal
 
 from algoperf_jax.errors import UserError
 
 Tuning = Literal["external", "self"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """The metric that ends a trial and the values it has to reach (inclusive).
+
+    Attributes:
+      metric: its name among the values that `Workload.eval` computes.
+      direction: `"max"` where higher is better, else `"min"`.
+      validation: the value to reach on the validation split; it alone decides the score.
+      test: the value to reach on the test split, where the rules go on until then.
+    """
+
+    metric: str
+    direction: Literal["max", "min"]
+    validation: float
+    test: float
+
+    def reached(self, value: float, split: Literal["validation", "test"]) -> bool:
+        """Whether `value` on `split` meets the target; NaN never does."""
+        target = getattr(self, split)
+        return value >= target if self.direction == "max" else value <= target
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What one rule set says of a workload.
+
+    Attributes:
+      step_hint: number of steps a good algorithm needs; the horizon for schedules.
+      runtime_seconds: the budget of an externally tuned run on the benchmark's hardware.
+    """
+
+    step_hint: int
+    runtime_seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What the benchmark fixes about a workload's trials.
+
+    Attributes:
+      target: the metric and its target values.
+      limits: step hint and runtime by name of the rule set.
+      eval_period_seconds: submission time between two evaluations.
+      base_name: the workload that a variant derives from; None for a base workload.
+      held_out: whether this variant was drawn for scoring under the rule set v0.5.
+      qualification: whether the workload is in the qualification set.
+    """
+
+    target: Target
+    limits: Mapping[str, Limits]
+    eval_period_seconds: float
+    base_name: str | None = None
+    held_out: bool = False
+    qualification: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

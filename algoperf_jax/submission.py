@@ -272,9 +272,9 @@ class Submission:
     objective: Callable[[Hyperparameters], Objective] = objective_from_hyperparameters
     eval_view: Callable[[Any, Params, ModelState], tuple[Params, ModelState]] | None = None
     select: Callable[[Iterator[Batch]], Batch] = _next_batch
-    step: (
-        Callable[[StepContext, TrainState, Batch, jax.Array], tuple[TrainState, dict]] | None
-    ) = None
+    step: Callable[[StepContext, TrainState, Batch, jax.Array], tuple[TrainState, dict]] | None = (
+        None
+    )
     control: Control | None = None
     search_space: Any = None
 

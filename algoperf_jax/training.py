@@ -295,8 +295,10 @@ class TimedLoop:
             self._checkpoints.close()
         if self._record:
             self._record.rows(ledger.evaluations, ledger.measurements)
-            times = {"first_step_seconds": ledger.first_step_seconds,
-                "optimizer_init_seconds": ledger.optimizer_init_seconds}
+            times = {
+                "first_step_seconds": ledger.first_step_seconds,
+                "optimizer_init_seconds": ledger.optimizer_init_seconds,
+            }
             self._record.outcome({**dataclasses.asdict(outcome), **times, "traceback": error})
             self._record.close()
         self._reporter.ended(outcome, ledger, self._folder)

@@ -15,6 +15,7 @@ import jax
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.parameters import Params, infer_kinds
+from algoperf_jax.rules import Limits, Target
 
 Batch = Any  # a pytree of arrays; on the host its leaves have a leading replica axis
 ModelState = Any  # batch-norm statistics; an empty dict where a model has none
@@ -52,41 +53,6 @@ class LossTerms(NamedTuple):
     per_example: jax.Array
 
 
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """The metric that ends a trial and the values it has to reach (inclusive).
-
-    Attributes:
-      metric: its name among the values that `Workload.eval` computes.
-      direction: `"max"` where higher is better, else `"min"`.
-      validation: the value to reach on the validation split; it alone decides the score.
-      test: the value to reach on the test split, where the rules go on until then.
-    """
-
-    metric: str
-    direction: Literal["max", "min"]
-    validation: float
-    test: float
-
-    def reached(self, value: float, split: Literal["validation", "test"]) -> bool:
-        """Whether `value` on `split` meets the target; NaN never does."""
-        target = getattr(self, split)
-        return value >= target if self.direction == "max" else value <= target
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What one rule set says of a workload.
-
-    Attributes:
-      step_hint: number of steps a good algorithm needs; the horizon for schedules.
-      runtime_seconds: the budget of an externally tuned run on the benchmark's hardware.
-    """
-
-    step_hint: int
-    runtime_seconds: float
-
-
 class BatchIterator(Protocol):
     """An iterator of host batches that can say where it stands and go on from there.
 
@@ -113,8 +79,8 @@ class InitFn(Protocol):
 class ApplyFn(Protocol):
     """The forward pass on one replica's batch.
 
-    `train` switches dropout and the like on; `dropout_rate` may be traced, and rate 0 equals no
-    dropout bit for bit. Returns the model's outputs and the model state that `batch_norm` asks
+    `train` switches dropout and the like on; `dropout_rate` may be traced, and rate 0 drops
+    nothing. Returns the model's outputs and the model state that `batch_norm` asks
     for.
     """
 

@@ -34,7 +34,5 @@ def get(name: str) -> Any:
 
     found = CATALOGUE.load(name)
     if not isinstance(found, Submission):
-        raise UserError(
-            f"submission {name!r}: expected a Submission, found {type(found).__name__}"
-        )
+        raise UserError(f"submission {name!r}: expected a Submission, found {type(found).__name__}")
     return found

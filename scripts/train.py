@@ -1,8 +1,8 @@
 """Trains one workload with one submission until the target, the budget or an error ends it.
 
-    python scripts/train.py --workload=ogbg
-    python scripts/train.py --workload=ogbg --submission=my_algorithm.py --seed=1
-    python scripts/train.py --workload=ogbg --data_dir=/data --rules=v0.6 --tuning=self
+python scripts/train.py --workload=ogbg
+python scripts/train.py --workload=ogbg --submission=my_algorithm.py --seed=1
+python scripts/train.py --workload=ogbg --data_dir=/data --rules=v0.6 --tuning=self
 """
 
 import argparse

@@ -11,7 +11,8 @@ import numpy as np
 
 from algoperf_jax import replicas
 from algoperf_jax.dropout import dropout
-from algoperf_jax.workload import Limits, LossTerms, LossType, Target, Workload
+from algoperf_jax.rules import Limits, Target
+from algoperf_jax.workload import LossTerms, LossType, Workload
 
 FEATURES = 5
 HIDDEN = 8

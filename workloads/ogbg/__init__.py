@@ -1,55 +1,31 @@
 """OGBG: a graph network that predicts 128 properties of molecules (ogbg-molpcba).
 
-Each name of this module is a function `scale -> Workload`. A variant is the same workload built
-from another `Configuration`.
+Each name of the catalogue is a function `scale -> Workload` here. A variant is the same workload
+with another network.
 """
 
-import dataclasses
 import functools
 from typing import Any
 
 import jax
 
-from algoperf_jax.workload import (
-    Batch,
-    BatchNormMode,
-    Limits,
-    LossType,
-    ModelState,
-    Scale,
-    Target,
-    Workload,
-)
+from algoperf_jax.rules import Limits, Target
+from algoperf_jax.workload import Batch, BatchNormMode, LossType, ModelState, Scale, Workload
+from workloads.facts import FACTS
 from workloads.ogbg.dataset import EVAL_TRAIN_EXAMPLES, dataset, locate_data
 from workloads.ogbg.loss import loss
 from workloads.ogbg.metrics import OgbgMetrics, OgbgSubsetMetrics, evaluate
 from workloads.ogbg.model import GraphNetwork, smallest_batch
 
-
-@dataclasses.dataclass(frozen=True)
-class Configuration:
-    """What distinguishes a variant from the base workload.
-
-    Attributes:
-      network: the model at full scale.
-      validation_target, test_target: mean average precision to reach at full scale.
-    """
-
-    network: GraphNetwork
-    validation_target: float
-    test_target: float
-
-
-BASE = Configuration(GraphNetwork(), 0.28098, 0.268729)
-VARIANTS = {
-    "ogbg_gelu": Configuration(GraphNetwork(activation="gelu"), 0.27771, 0.262926),
-    "ogbg_silu": Configuration(GraphNetwork(activation="silu"), 0.282178, 0.272144),
-    "ogbg_model_size": Configuration(
-        GraphNetwork(latent_dim=128, hidden_dims=(256, 256), num_message_passing_steps=3),
-        0.269446,
-        0.253051,
+NETWORKS = {
+    "ogbg": GraphNetwork(),
+    "ogbg_gelu": GraphNetwork(activation="gelu"),
+    "ogbg_silu": GraphNetwork(activation="silu"),
+    "ogbg_model_size": GraphNetwork(
+        latent_dim=128, hidden_dims=(256, 256), num_message_passing_steps=3
     ),
 }
+"""The models at full scale, all that distinguishes the variants beside their targets."""
 
 # The same modules at scale mini, narrower and with fewer steps.
 MINI_WIDTH_DIVISOR = 4
@@ -62,41 +38,36 @@ MINI_LIMITS = Limits(step_hint=800, runtime_seconds=160.0)
 
 def ogbg(scale: Scale) -> Workload:
     """The base workload."""
-    return _workload("ogbg", BASE, scale)
+    return _workload("ogbg", scale)
 
 
 def ogbg_gelu(scale: Scale) -> Workload:
     """The variant with GELU activations (tanh approximation)."""
-    return _workload("ogbg_gelu", VARIANTS["ogbg_gelu"], scale)
+    return _workload("ogbg_gelu", scale)
 
 
 def ogbg_silu(scale: Scale) -> Workload:
     """The variant with SiLU activations."""
-    return _workload("ogbg_silu", VARIANTS["ogbg_silu"], scale)
+    return _workload("ogbg_silu", scale)
 
 
 def ogbg_model_size(scale: Scale) -> Workload:
     """The variant with narrower embeddings, two layers per update and three steps."""
-    return _workload("ogbg_model_size", VARIANTS["ogbg_model_size"], scale)
+    return _workload("ogbg_model_size", scale)
 
 
-def _workload(name: str, configuration: Configuration, scale: Scale) -> Workload:
-    return (_full if scale == "full" else _mini)(name, configuration)
+def _workload(name: str, scale: Scale) -> Workload:
+    return _full(name) if scale == "full" else _mini(name)
 
 
-def _full(name: str, configuration: Configuration) -> Workload:
-    limits = {"v0.5": Limits(80_000, 18_477.0), "v0.6": Limits(52_000, 12_011.0)}
+def _full(name: str) -> Workload:
+    facts = FACTS[name]
     return Workload(
         name=name,
         scale="full",
-        target=Target(
-            "mean_average_precision",
-            "max",
-            configuration.validation_target,
-            configuration.test_target,
-        ),
-        limits=limits,
-        eval_period_seconds=240.0,
+        target=facts.target,
+        limits=facts.limits,
+        eval_period_seconds=facts.eval_period_seconds,
         batch_size=512,
         eval_batch_size=32_768,
         num_examples={
@@ -106,12 +77,12 @@ def _full(name: str, configuration: Configuration) -> Workload:
             "test": 43_793,
         },
         dataset=dataset,
-        **_functions(configuration.network, OgbgSubsetMetrics),
+        **_functions(NETWORKS[name], OgbgSubsetMetrics),
     )
 
 
-def _mini(name: str, configuration: Configuration) -> Workload:
-    full = configuration.network
+def _mini(name: str) -> Workload:
+    full = NETWORKS[name]
     network = full.clone(
         latent_dim=full.latent_dim // MINI_WIDTH_DIVISOR,
         hidden_dims=tuple(width // MINI_WIDTH_DIVISOR for width in full.hidden_dims),

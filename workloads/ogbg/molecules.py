@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from algoperf_jax.cpu_tensorflow import import_tensorflow
 from algoperf_jax.errors import DataError
 
 DATASET = Path("ogbg_molpcba", "0.1.3")
@@ -128,10 +129,7 @@ def load(split: str, directory: Path) -> Molecules:
 
 def _read_shard(path: Path) -> Iterator[dict[str, np.ndarray]]:
     """Yields the columns of some thousand records at a time; ValueError on a damaged one."""
-    import tensorflow as tf  # heavy, and not needed to train on other workloads
-
-    if tf.config.list_physical_devices("GPU"):
-        tf.config.set_visible_devices([], "GPU")
+    tf = import_tensorflow()
     ragged = functools.partial(tf.io.RaggedFeature, row_splits_dtype=tf.int64)
     features = {
         "num_nodes": tf.io.FixedLenFeature([1], tf.int64),

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from algoperf_jax.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data.download import Download, fetch, require_disk
 from algoperf_jax.errors import DataError
 from workloads.ogbg.molecules import (
@@ -230,8 +231,7 @@ def _write_split(
     raw: RawMolecules, split: str, features: Any, paths: list[Path]
 ) -> tuple[list[int], int]:
     """Writes the shards of a split; returns the records in each and the bytes in all."""
-    import tensorflow as tf
-
+    tf = import_tensorflow()
     order = record_order(split, raw.splits[_SPLIT_NAMES[split]])
     borders = shard_borders(len(order), len(paths))
     size = 0

@@ -1,5 +1,6 @@
 """Batches of training and evaluation: order, resumption, and what each graph's row says."""
 
+import importlib
 import json
 import shutil
 
@@ -8,8 +9,10 @@ import pytest
 from random_molecules import random_molecules
 
 from algoperf_jax.errors import DataError, UserError
-from workloads.ogbg import dataset as ogbg_dataset
 from workloads.ogbg.dataset import TrainBatches, dataset, eval_batches, reference_subset_size
+
+# The package's attribute `dataset` may be the function of that name.
+ogbg_dataset = importlib.import_module("workloads.ogbg.dataset")
 
 BATCH_SIZE, REPLICAS = 32, 4
 
@@ -34,7 +37,7 @@ def assert_equal(batch, other):
 
 def halves_joined(batches_of_slice):
     """Builds replicas 0-1 and 2-3 apart and joins them along the replica axis."""
-    low, high = batches_of_slice(range(0, 2)), batches_of_slice(range(2, 4))
+    low, high = batches_of_slice(range(2)), batches_of_slice(range(2, 4))
     for a, b in zip(low, high, strict=False):
         yield {key: np.concatenate([a[key], b[key]]) for key in a}
 

@@ -44,7 +44,7 @@ def write_raw(folder):
     labels = [["", "0", "1"][(i + t) % 3] for i in range(MOLECULES) for t in range(128)]
     rows = [",".join(labels[128 * i : 128 * (i + 1)]) for i in range(MOLECULES)]
     write_rows(raw / "graph-label.csv.gz", rows)
-    write_rows(split / "train.csv.gz", range(0, 30))
+    write_rows(split / "train.csv.gz", range(30))
     write_rows(split / "valid.csv.gz", range(30, 36))
     write_rows(split / "test.csv.gz", range(36, 40))
 
@@ -94,7 +94,7 @@ def test_builder_of_tensorflow_datasets_finds_it_by_name(prepared):
 
 
 def test_records_are_in_the_order_of_md5_of_split_name_and_index(prepared):
-    expected = {"train": range(0, 30), "validation": range(30, 36), "test": range(36, 40)}
+    expected = {"train": range(30), "validation": range(30, 36), "test": range(36, 40)}
     for split, indices in expected.items():
         hashes = {int(hashlib.md5((split + str(i)).encode()).hexdigest(), 16): i for i in indices}
         found = [int(example["node_feat"][0, 0]) for example in read_back(prepared, split)]

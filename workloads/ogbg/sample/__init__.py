@@ -17,11 +17,6 @@ FILES = (
     "tasks.txt",
 )
 
-NODES_PER_GRAPH = 16
-EDGES_PER_GRAPH = 33
-"""Averages over the sample's 4,885 molecules, 16.3 atoms and 33.6 directed edges, rounded down as
-those of the full data set are (26.0 and 56.2)."""
-
 _VERSION = "1"  # of what `process` writes
 
 

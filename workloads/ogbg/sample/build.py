@@ -185,9 +185,7 @@ def write_table(path: pathlib.Path, rows: np.ndarray) -> None:
     text = io.StringIO()
     np.savetxt(text, rows, fmt="%d", delimiter=",")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "wb") as file:
-        with gzip.GzipFile("", "wb", compresslevel=9, fileobj=file, mtime=0) as stream:
-            stream.write(text.getvalue().encode("ascii"))
+    path.write_bytes(gzip.compress(text.getvalue().encode("ascii"), compresslevel=9, mtime=0))
 
 
 def build(output: pathlib.Path) -> None:
@@ -224,7 +222,7 @@ def build(output: pathlib.Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Builds the embedded molecule sample.")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path(__file__).parent)
     build(parser.parse_args().output)
 
