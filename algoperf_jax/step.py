@@ -91,7 +91,7 @@ def stock_step(
         ).loss
 
     first = at(state.params, "update")
-    grad_norm = optax.global_norm(first.grads)
+    grad_norm = optax.tree.norm(first.grads)
     grads = clip_gradient(first.grads, grad_norm, grad_clip)
     offered = {
         "value": first.loss,

@@ -87,7 +87,7 @@ class Objective:
 
 
 def objective_from_hyperparameters(hyperparameters: Hyperparameters) -> Objective:
-    """The default hook: `dropout_rate`, `label_smoothing` and `grad_clip` where a point has them."""
+    """The default hook: the objective's fields by their names, where a point has them."""
     return Objective(
         dropout_rate=getattr(hyperparameters, "dropout_rate", None),
         label_smoothing=getattr(hyperparameters, "label_smoothing", 0.0),

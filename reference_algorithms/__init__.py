@@ -16,6 +16,14 @@ CATALOGUE = Registry(
             "reference_algorithms.nadamw:submission",
             "AdamW with Nesterov momentum, warm-up and cosine decay",
         ),
+        "momentum": Entry(
+            "reference_algorithms.momentum:submission",
+            "SGD with heavy-ball momentum, warm-up and linear decay",
+        ),
+        "nesterov": Entry(
+            "reference_algorithms.nesterov:submission",
+            "SGD with Nesterov momentum, warm-up and linear decay",
+        ),
     },
 )
 

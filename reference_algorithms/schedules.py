@@ -26,3 +26,32 @@ def warmup_cosine(peak: float, horizon: float, warmup_factor: float) -> optax.Sc
         ],
         [warmup_steps],
     )
+
+
+def warmup_linear(
+    peak: float, horizon: float, warmup_factor: float, decay_factor: float, end_factor: float
+) -> optax.Schedule:
+    """Linear warm-up from 0 to `peak`, then a line down to `end_factor * peak`, constant after it.
+
+    With `W = int(warmup_factor * horizon)` and `D = int((horizon - W) * decay_factor)`, step `k`
+    counted from 0:
+
+        lr(k) = peak * k / W                                                    for k < W
+        lr(k) = peak * (1 + (end_factor - 1) * min(k - W, D) / D)               otherwise
+
+    Args:
+      peak: the largest learning rate.
+      horizon: the number of steps that the other lengths are parts of; usually the step hint.
+      warmup_factor: part of the horizon spent on the warm-up.
+      decay_factor: part of the steps after the warm-up in which the rate falls.
+      end_factor: the last learning rate in units of `peak`.
+    """
+    warmup_steps = int(warmup_factor * horizon)
+    decay_steps = int((horizon - warmup_steps) * decay_factor)
+    return optax.join_schedules(
+        [
+            optax.linear_schedule(0.0, peak, warmup_steps),
+            optax.linear_schedule(peak, peak * end_factor, max(decay_steps, 1)),
+        ],
+        [warmup_steps],
+    )

@@ -1,6 +1,12 @@
-"""Options and fixtures that all tests share."""
+"""Options and fixtures that all tests share; eight emulated devices."""
 
+import os
 from pathlib import Path
+
+# Before JAX is imported: how many devices there are is decided once per process.
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+)
 
 import pytest
 from golden_vectors import GoldenSet

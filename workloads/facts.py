@@ -21,10 +21,8 @@ def _base(
     return Facts(
         target=Target(metric, direction, *targets),
         limits={
-            rules: Limits(step_hint, runtime)
-            for rules, step_hint, runtime in zip(
-                ("v0.5", "v0.6"), step_hints, runtimes, strict=True
-            )
+            "v0.5": Limits(step_hints[0], runtimes[0]),
+            "v0.6": Limits(step_hints[1], runtimes[1]),
         },
         eval_period_seconds=eval_period_seconds,
         qualification=qualification,

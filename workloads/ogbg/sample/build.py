@@ -185,7 +185,9 @@ def write_table(path: pathlib.Path, rows: np.ndarray) -> None:
     text = io.StringIO()
     np.savetxt(text, rows, fmt="%d", delimiter=",")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(text.getvalue().encode("ascii"), compresslevel=9, mtime=0))
+    # An empty name and time 0 keep the header free of what differs between runs.
+    with open(path, "wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as stream:
+        stream.write(text.getvalue().encode("ascii"))
 
 
 def build(output: pathlib.Path) -> None:

@@ -1,0 +1,62 @@
+"""Rule sets and the table of facts, against sums and counts stated with the benchmark's rules."""
+
+import pytest
+
+from algoperf_jax.errors import UserError
+from algoperf_jax.rules import RULE_SETS, Target, rule_set
+from workloads.facts import BASE, FACTS, HELD_OUT, base_name
+
+
+@pytest.mark.parametrize(("rules", "total"), [("v0.5", 340_292), ("v0.6", 305_827)])
+def test_runtimes_add_up_to_the_published_total(rules, total):
+    # The totals are printed below the benchmark's own table; v0.6 rounds each runtime.
+    runtimes = [facts.limits[rules].runtime_seconds for facts in BASE.values()]
+    assert sum(runtimes) == pytest.approx(total, abs=4)
+
+
+@pytest.mark.parametrize(
+    ("rules", "tuning", "runs"),
+    [("v0.5", "external", 200), ("v0.5", "self", 40), ("v0.6", "external", 120)],
+)
+def test_number_of_runs_of_a_full_scoring(rules, tuning, runs):
+    r = RULE_SETS[rules]
+    per_workload = (
+        r.external_trials * r.external_studies if tuning == "external" else r.self_tuning_studies
+    )
+    assert per_workload * len(BASE) == runs
+
+
+def test_one_variant_of_each_data_set_is_held_out():
+    assert {base_name(name).split("_")[0] for name in HELD_OUT} == {
+        name.split("_")[0] for name in BASE
+    }
+    assert all(FACTS[name].held_out for name in HELD_OUT)
+
+
+def test_variant_shares_all_but_targets_with_its_base():
+    variant, base = FACTS["ogbg_gelu"], FACTS["ogbg"]
+    assert variant.limits == base.limits
+    assert variant.eval_period_seconds == base.eval_period_seconds
+    assert variant.target.validation == 0.27771
+
+
+def test_qualification_set():
+    assert [n for n, f in FACTS.items() if f.qualification] == ["criteo1tb", "ogbg", "wmt"]
+
+
+@pytest.mark.parametrize(
+    ("direction", "value", "reached"),
+    [("max", 0.5, True), ("max", 0.49, False), ("min", 0.5, True), ("min", 0.51, False)],
+)
+def test_target_is_inclusive(direction, value, reached):
+    assert Target("m", direction, 0.5, 0.5).reached(value, "validation") is reached
+
+
+def test_nan_never_reaches_a_target():
+    for direction in ("min", "max"):
+        assert not Target("m", direction, 0.5, 0.5).reached(float("nan"), "test")
+
+
+def test_unknown_rules_are_an_error_that_lists_the_known_ones():
+    with pytest.raises(UserError, match=r"'v0\.7'.*v0\.5, v0\.6"):
+        rule_set("v0.7")
