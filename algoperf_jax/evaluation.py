@@ -29,6 +29,8 @@ class Evaluator:
         self._layout = layout
         self._source = source
         self._program = layout.map(self._device_program)
+        for split in SPLITS:
+            self._batches(split)  # opened once, so that damaged data are found before training
 
     def __call__(self, params: Any, model_state: Any) -> dict[str, float]:
         """The metrics of all splits, `"validation/loss"`, and `"validation/num_examples"`.
@@ -45,6 +47,14 @@ class Evaluator:
         return values
 
     def _split(self, split: Split, params: Any, model_state: Any) -> dict[str, Any]:
+        results = list(self._results(self._batches(split), params, model_state))
+        parts = [part for result in results for part in self._layout.fetch_each(result)]
+        merged = functools.reduce(lambda a, b: a.merge(b), parts)
+        if self._layout.process_count > 1:
+            merged = _merge_processes(merged)
+        return merged.compute()
+
+    def _batches(self, split: Split) -> DeviceStream:
         batches = self._workload.dataset(
             split,
             self._source,
@@ -53,12 +63,7 @@ class Evaluator:
             seed=0,
             replica_slice=self._layout.local,
         )
-        results = list(self._results(DeviceStream(batches, self._layout), params, model_state))
-        parts = [part for result in results for part in self._layout.fetch_each(result)]
-        merged = functools.reduce(lambda a, b: a.merge(b), parts)
-        if self._layout.process_count > 1:
-            merged = _merge_processes(merged)
-        return merged.compute()
+        return DeviceStream(batches, self._layout)
 
     def _results(self, batches: DeviceStream, params: Any, model_state: Any) -> Iterator[Any]:
         """The batches' metrics on the device; at most two batches are in flight."""

@@ -124,7 +124,7 @@ def read_json(path: Path) -> Any | None:
     """
     try:
         return json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON: {error}; mend or remove it") from None

@@ -95,9 +95,11 @@ class TimedLoop:
         self._now = now
         self._reporter = reporter
         self._trace = StepTrace(folder if profile else None)
+        # Data first: where they are missing or damaged, no folder is made.
+        self._stream = trial.training_batches()
+        self._evaluate = Evaluator(trial.workload, trial.layout, trial.source)
         self._record = TrialRecord(folder) if folder and trial.layout.process_index == 0 else None
         self._checkpoints = Checkpoints(folder / "checkpoints") if folder else None
-        self._evaluate = Evaluator(trial.workload, trial.layout, trial.source)
         self._programs = Programs(trial)
         self._in_flight = InFlight()
         self._logs: dict[str, float] = {}
@@ -125,7 +127,6 @@ class TimedLoop:
         began = self._now()
         initial = jax.device_get(trial.initial_state())
         initializing = self._now() - began
-        self._stream = trial.training_batches()
         found = self._checkpoints.restore(initial) if self._checkpoints else None
         if found is not None:
             initial, saved = found

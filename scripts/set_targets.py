@@ -80,7 +80,7 @@ def main() -> int:
     tuning_runs = [
         Run(flags.workload, submission, point, seed=0)
         for submission, space in SPACES.items()
-        for point in tuning.points(space, flags.points)
+        for point in tuning.points(tuning.parse(space), flags.points)
     ]
     complete(table, tuning_runs, flags.jobs)
     finite = [run for run in tuning_runs if table.result(run)["status"] != "failed"]

@@ -34,7 +34,7 @@ MINI_MESSAGE_PASSING_STEPS = 2
 MINI_NODES_PER_GRAPH = 16
 MINI_EDGES_PER_GRAPH = 33
 MINI_TARGET = Target("mean_average_precision", "max", validation=0.5, test=0.5)
-MINI_LIMITS = Limits(step_hint=2000, runtime_seconds=160.0)
+MINI_LIMITS = Limits(step_hint=2000, runtime_seconds=120.0)
 
 
 def ogbg(scale: Scale) -> Workload:
@@ -94,7 +94,7 @@ def _mini(name: str) -> Workload:
         scale="mini",
         target=MINI_TARGET,
         limits={"v0.5": MINI_LIMITS, "v0.6": MINI_LIMITS},
-        eval_period_seconds=2.5,
+        eval_period_seconds=2.0,
         batch_size=128,
         eval_batch_size=512,
         num_examples={"train": 3908, "eval_train": 488, "validation": 488, "test": 489},

@@ -1,0 +1,23 @@
+"""Scoring: from records of training runs to times to target, profiles and scores.
+
+    board.py             what is compared: workloads, studies, trials, budgets
+    reading.py           paths -> records: trials and evaluations as tidy tables
+      folders.py           finds trials in log trees
+      meta_data.py         what the kit's own records say about themselves
+      cells.py             CSV text -> numbers, naming what is wrong with it
+      tidy.py              tidy CSV files
+      checks.py            trials that cannot count
+      complaints.py        what is wrong with the input, one line each
+    times.py             records -> runs -> times of studies
+    disqualification.py  4x rule and held-out rule
+    profiles.py          performance ratios, profiles and scores
+    speedups.py          speed-ups over one submission
+    sensitivity.py       leave-one-out and bootstrap
+    standings.py         all of it for one field of submissions
+    published.py         the published field
+    report.py            standings as JSON and tables
+
+Nothing here names a workload: facts about workloads are arguments. Arrays carry their axes in
+their names: S submissions, W workloads (base first, then held-out), B base workloads, H held-out
+workloads, K studies, T points of a profile; "___" stands for any leading axes.
+"""

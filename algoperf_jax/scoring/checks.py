@@ -1,0 +1,170 @@
+"""Trials that cannot count, as pure functions on the table of trials.
+
+The table has a row per trial: `run` (UInt32, its id), `submission`, `study`, `workload`,
+`framework`, `trial`, `file` (where it comes from), `form` (`"folder"`, `"evaluations"`, `"runs"`).
+Each function returns the trials that remain and complaints about the others, neither of which
+depends on the order of rows.
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from algoperf_jax.errors import UserError
+from algoperf_jax.scoring.board import Board
+from algoperf_jax.scoring.complaints import Complaint
+
+TRIALS = {
+    "run": pl.UInt32,
+    "submission": pl.String,
+    "study": pl.Int64,
+    "workload": pl.String,
+    "framework": pl.String,
+    "trial": pl.Int64,
+    "file": pl.String,
+    "form": pl.String,
+}
+KEY = ["submission", "workload", "study", "trial"]
+
+Checked = tuple[pl.DataFrame, list[Complaint]]
+
+
+def known_workloads(trials: pl.DataFrame, names: Mapping[str, object]) -> Checked:
+    """Trials of workloads among the names."""
+    known = pl.col("workload").is_in(list(names))
+    groups = trials.filter(~known).group_by("submission", "workload")
+    strangers = groups.agg(pl.col("file").min(), pl.len()).sort("submission", "workload")
+    complaints = [
+        Complaint(
+            "unknown workload",
+            f"{file}: there is no workload {workload!r}; {count} trials of it skipped",
+        )
+        for _, workload, file, count in strangers.iter_rows()
+    ]
+    return trials.filter(known), complaints
+
+
+def on_board(trials: pl.DataFrame, board: Board) -> tuple[pl.DataFrame, list[str]]:
+    """Trials of the board's workloads, and a note about the others."""
+    on = pl.col("workload").is_in(list(board.workloads))
+    off = trials.filter(~on)
+    names = ", ".join(sorted(off["workload"].unique()))
+    notes = [f"{off.height} trials of workloads outside the board ignored: {names}"]
+    return trials.filter(on), notes if off.height else []
+
+
+def one_framework(trials: pl.DataFrame) -> None:
+    """Raises a `UserError` where a submission has a workload under two frameworks."""
+    groups = trials.group_by("submission", "workload").agg(
+        pl.col("framework").n_unique().alias("count"),
+        pl.col("file").sort().first().alias("file"),
+        pl.col("file").sort().last().alias("other"),
+    )
+    for submission, workload, _, file, other in (
+        groups.filter(pl.col("count") > 1).sort("submission", "workload").iter_rows()
+    ):
+        raise UserError(
+            f"{submission} has {workload} under two frameworks, in {file} and {other}; a "
+            "submission has one, so take one away or rename a submission"
+        )
+
+
+def distinct(trials: pl.DataFrame) -> Checked:
+    """Each trial once. Evaluations win over a summary of the same run, then the first file by name.
+
+    Only two accounts of the same form are a complaint.
+    """
+    detailed = (pl.col("form") != "runs").alias("detailed")
+    ordered = trials.with_columns(detailed).sort(*KEY, "detailed", "file", descending=False)
+    ordered = ordered.filter(pl.col("detailed") | ~pl.col("detailed").any().over(KEY))
+    first = pl.col("file").first().over(KEY)
+    ordered = ordered.with_columns(first.alias("kept"), pl.int_range(pl.len()).over(KEY).alias("n"))
+    complaints = [
+        Complaint(
+            "duplicate trial",
+            f"{row['file']} holds study {row['study']}, trial {row['trial']} of "
+            f"{row['submission']} on {row['workload']}, as {row['kept']} does; skipped",
+        )
+        for row in ordered.filter(pl.col("n") > 0).iter_rows(named=True)
+    ]
+    return ordered.filter(pl.col("n") == 0).select(*TRIALS), complaints
+
+
+def planned(trials: pl.DataFrame, board: Board) -> Checked:
+    """Trials within the planned numbers, with the column `slot`: the index of their study.
+
+    That is the study's number where all of a submission's numbers are below the planned number
+    of studies, else its rank among them. Studies and trials in excess are the highest numbers.
+    """
+    study, of_study = pl.col("study"), ["submission", "workload", "study"]
+    rank = study.rank("dense").over("submission").cast(pl.Int64) - 1
+    numbered = study.max().over("submission") < board.studies
+    trials = trials.with_columns(
+        pl.when(numbered).then(study).otherwise(rank).alias("slot"),
+        pl.col("trial").rank("dense").over(of_study).cast(pl.Int64).alias("place"),
+    )
+    studies, count = pl.col("slot") < board.studies, pl.col("place") <= board.trials
+    complaints = [
+        Complaint(
+            "beyond the plan",
+            f"{row['file']}: "
+            + (
+                f"trial {row['trial']} of a study, the rules have {board.trials}"
+                if row["slot"] < board.studies
+                else f"study {row['study']} of {row['submission']}, {board.studies} are planned"
+            )
+            + "; skipped",
+        )
+        for row in trials.filter(~(studies & count)).sort(*KEY).iter_rows(named=True)
+    ]
+    return trials.filter(studies & count).drop("place"), complaints
+
+
+def incomplete(trials: pl.DataFrame, board: Board) -> list[Complaint]:
+    """A complaint for each submission with fewer workloads, studies or trials than planned."""
+    complaints = []
+    for (submission,), own in sorted(
+        trials.group_by("submission"), key=lambda item: str(item[0][0])
+    ):
+        counts = own.group_by("workload").agg(pl.col("slot").n_unique(), pl.len())
+        there = {workload: (studies, runs) for workload, studies, runs in counts.iter_rows()}
+        absent = [name for name in board.workloads if name not in there]
+        few = [
+            f"{name} ({there[name][0]} of {board.studies} studies, {there[name][1]} of "
+            f"{board.studies * board.trials} trials)"
+            for name in board.workloads
+            if name in there and there[name] != (board.studies, board.studies * board.trials)
+        ]
+        parts = [f"nothing on {', '.join(absent)}"] if absent else []
+        parts += [f"fewer runs than planned on {', '.join(few)}"] if few else []
+        if parts:
+            file = own["file"].min()
+            text = f"{submission} ({file}, ...) has {'; '.join(parts)}"
+            complaints.append(Complaint("incomplete submission", text))
+    return complaints
+
+
+def past_budget(trials: pl.DataFrame, evaluations: pl.DataFrame, board: Board) -> list[Complaint]:
+    """A complaint for each run with evaluations at or after its budget; they do not count."""
+    budgets = pl.DataFrame(
+        {"workload": list(board.workloads), "budget": [board.budget(w) for w in board.workloads]},
+        schema={"workload": pl.String, "budget": pl.Float64},
+    )
+    runs = trials.join(budgets, on="workload")
+    late = (
+        evaluations.join(runs.select("run", "budget"), on="run")
+        .filter(pl.col("seconds") >= pl.col("budget"))
+        .group_by("run")
+        .agg(pl.col("seconds").max(), pl.len().alias("count"))
+        .join(runs, on="run")
+        .sort(*KEY)
+    )
+    return [
+        Complaint(
+            "run past its budget",
+            f"{row['file']}: {row['submission']}, {row['workload']}, study {row['study']}, trial "
+            f"{row['trial']} goes on to {row['seconds']:.1f} s, the budget is {row['budget']:g} s; "
+            f"{row['count']} evaluations skipped",
+        )
+        for row in late.iter_rows(named=True)
+    ]

@@ -1,0 +1,83 @@
+"""Finds the trials of a log tree: SUBMISSION/study_K/WORKLOAD_FRAMEWORK/trial_J."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from algoperf_jax.scoring.complaints import Complaint
+
+STUDY = re.compile(r"study_(\d+)$")
+WORKLOAD = re.compile(r"(.+)_(jax|pytorch)$")
+TRIAL = re.compile(r"trial_(\d+)$")
+
+DEPTH = 5
+"""Levels below a path in which submissions are looked for."""
+
+
+class TrialFolder(NamedTuple):
+    """One trial of a log tree.
+
+    Attributes:
+      submission, study, workload, framework, trial: as the folders' names say.
+      folder: where its files lie.
+    """
+
+    submission: str
+    study: int
+    workload: str
+    framework: str
+    trial: int
+    folder: str
+
+
+def find_trials(path: Path) -> tuple[list[TrialFolder], list[Complaint]]:
+    """All trials below a folder, in an order that does not depend on the file system's.
+
+    Args:
+      path: a folder of the kit's own records, a log tree of one or several submissions, or one
+        study of a submission.
+
+    Returns:
+      The trials, and a complaint for each folder of a study that is not a workload's or trial's.
+    """
+    trials: list[TrialFolder] = []
+    complaints: list[Complaint] = []
+    for submission, number, study in sorted(_studies(str(path.resolve()), DEPTH)):
+        for name, folder in _subfolders(study):
+            workload = WORKLOAD.match(name)
+            if workload is None:
+                text = f"{folder} does not end in a framework (_jax or _pytorch); skipped"
+                complaints.append(Complaint("stray folder", text))
+                continue
+            for trial_name, trial_folder in _subfolders(folder):
+                trial = TRIAL.match(trial_name)
+                if trial is None:
+                    text = f"{trial_folder} is not named trial_J; skipped"
+                    complaints.append(Complaint("stray folder", text))
+                    continue
+                trials.append(
+                    TrialFolder(submission, number, *workload.groups(), int(trial[1]), trial_folder)
+                )
+    return trials, complaints
+
+
+def _studies(folder: str, depth: int) -> Iterator[tuple[str, int, str]]:
+    """Submission, number and folder of each study at or below a folder."""
+    own = STUDY.match(os.path.basename(folder))
+    if own:
+        yield os.path.basename(os.path.dirname(folder)), int(own[1]), folder
+    elif depth:
+        for _, child in _subfolders(folder):
+            yield from _studies(child, depth - 1)
+
+
+def _subfolders(folder: str) -> list[tuple[str, str]]:
+    """Names and paths of the folders in a folder, sorted; hidden ones left out."""
+    with os.scandir(folder) as entries:
+        return sorted(
+            (entry.name, entry.path)
+            for entry in entries
+            if not entry.name.startswith(".") and entry.is_dir()
+        )

@@ -1,0 +1,47 @@
+"""The published field: what every run of the v0.5 competition came to, external tuning."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from algoperf_jax.errors import UserError
+from algoperf_jax.rules import Facts, RuleSet, Tuning
+from algoperf_jax.scoring.reading import Records, read
+
+RUNS = Path(__file__).parent / "published" / "v05_external_runs.csv.gz"
+"""One row per run; `published/README.md` says where it comes from."""
+
+HARDWARE = "8 x V100 (16 GB)"
+"""What the published runs were timed on."""
+
+
+def published_field(
+    facts: Mapping[str, Facts], rules: RuleSet, tuning: Tuning, base_only: bool = False
+) -> Records:
+    """The records of the published field.
+
+    Raises:
+      UserError: other rules are asked for than those it was run under.
+    """
+    if (rules.name, tuning) != ("v0.5", "external"):
+        raise UserError(
+            "the published field was run under v0.5 with external tuning, not under "
+            f"{rules.name} with {tuning} tuning; score your records without it"
+        )
+    return read([RUNS], facts, rules, tuning, scale="full", base_only=base_only)
+
+
+def within(yours: Records, published: Records) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Runs of both fields, and the numbers of studies of the published submissions.
+
+    Raises:
+      UserError: a name occurs in both.
+    """
+    names = set(published.runs["submission"])
+    if common := sorted(names & set(yours.runs["submission"])):
+        raise UserError(
+            f"{common[0]!r} is the name of a published submission; rename the folder of yours"
+        )
+    runs = pl.concat([yours.runs, published.runs.select(yours.runs.columns)])
+    return runs, dict.fromkeys(sorted(names), published.board.studies)

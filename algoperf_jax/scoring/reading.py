@@ -1,0 +1,276 @@
+"""Reads paths of any kind into one set of records, and says what of them cannot count."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from algoperf_jax.errors import UserError
+from algoperf_jax.rules import Facts, RuleSet, Tuning
+from algoperf_jax.scoring import cells, checks, times
+from algoperf_jax.scoring.board import Board, board
+from algoperf_jax.scoring.complaints import Complaint
+from algoperf_jax.scoring.folders import TrialFolder, find_trials
+from algoperf_jax.scoring.meta_data import MetaData, agreed_facts, contradiction, read_meta_data
+from algoperf_jax.scoring.tidy import KEYS, TidyFile, read_tidy, tidy_files
+
+
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """What was read.
+
+    Attributes:
+      runs: one row per run, as `times.study_times` takes them.
+      board: what they are scored on; at scale mini with the facts that the records bring along.
+      scale: `"full"` or `"mini"`.
+      complaints: what was skipped, and why.
+      notes: other things worth knowing.
+    """
+
+    runs: pl.DataFrame
+    board: Board
+    scale: str
+    complaints: tuple[Complaint, ...]
+    notes: tuple[str, ...]
+
+
+class Sources(NamedTuple):
+    """What lies at the paths.
+
+    Attributes:
+      folders: trials of log trees with their own account, if they have one.
+      tidy: tidy files by name.
+      complaints: about what could not be read.
+    """
+
+    folders: Sequence[tuple[TrialFolder, MetaData | None]]
+    tidy: Mapping[str, TidyFile]
+    complaints: Sequence[Complaint]
+
+
+def read(
+    paths: Iterable[Path],
+    facts: Mapping[str, Facts],
+    rules: RuleSet,
+    tuning: Tuning,
+    *,
+    scale: str | None = None,
+    studies: int | None = None,
+    qualification: bool = False,
+    base_only: bool = False,
+) -> Records:
+    """Reads records, log trees and tidy files.
+
+    At scale mini targets and budgets are those in the records, there are no held-out workloads,
+    and, unless given, as many studies are planned as the submission with most of them has.
+
+    Args:
+      paths: folders of the kit's records, log trees, tidy CSV files or folders with such files.
+      facts: of all workloads known, by name.
+      rules, tuning: what to score under; records that say they are of another kind are skipped.
+      scale: `"full"` or `"mini"`; None for the one that the records have, full where both occur.
+      studies, qualification, base_only: as `board.board` takes them.
+
+    Raises:
+      UserError: a path does not exist; a submission has a workload under two frameworks; records
+        at scale mini disagree about a workload; or nothing is left to score.
+    """
+    paths = sorted({path.expanduser().resolve() for path in paths})
+    folders, tidy, complaints = _sources(paths)
+    scale, chosen = _scale_of(folders, tidy, scale)
+    folders, found, notes = _same_scale(folders, scale, chosen)
+    complaints = [*complaints, *found]
+    if scale == "mini":
+        tidy = {}
+    folders, found = _same_rules(folders, rules, tuning)
+    complaints += found
+    trials, found = checks.known_workloads(_trials(folders, tidy), facts)
+    complaints += found
+    if scale == "mini":
+        known = [(f.workload, f.folder, account) for f, account in folders if f.workload in facts]
+        facts = agreed_facts(facts, [(w, path, own) for w, path, own in known if own])
+        base_only = True
+        if studies is None and trials.height:
+            numbers = trials.group_by("submission").agg(pl.col("study").n_unique())
+            studies = int(numbers["study"].to_numpy().max())
+    else:
+        trials, found = _true_to(facts, folders, trials)
+        complaints += found
+    plan = board(
+        facts, rules, tuning, studies=studies, qualification=qualification, base_only=base_only
+    )
+    trials, more_notes = checks.on_board(trials, plan)
+    checks.one_framework(trials)
+    trials, duplicates = checks.distinct(trials)
+    trials, excess = checks.planned(trials, plan)
+    runs, unreadable = _runs(trials, folders, tidy, plan)
+    complaints += [*duplicates, *excess, *unreadable, *checks.incomplete(trials, plan)]
+    if not runs.height:
+        what = f"rules {rules.name}, {tuning} tuning, scale {scale}"
+        why = f"; {complaints[0].kind}: {complaints[0].text}" if complaints else ""
+        raise UserError(f"nothing to score in {', '.join(map(str, paths))} under {what}{why}")
+    return Records(runs, plan, scale, tuple(complaints), (*notes, *more_notes))
+
+
+def _sources(paths: Sequence[Path]) -> Sources:
+    """Everything at the paths; what two of them hold counts once."""
+    folders: dict[str, tuple[TrialFolder, MetaData | None]] = {}
+    tidy: dict[str, TidyFile] = {}
+    complaints: list[Complaint] = []
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"{path} does not exist; name a folder of records or a tidy CSV file")
+        trials, found = find_trials(path) if path.is_dir() else ([], [])
+        complaints += found
+        files = [] if trials else tidy_files(path) if path.is_dir() else [path]
+        if not trials and not files:
+            text = f"{path} holds no study_K folder with trials in it, and no CSV file; skipped"
+            complaints.append(Complaint("empty folder", text))
+        for trial in trials:
+            try:
+                folders[trial.folder] = trial, read_meta_data(trial.folder)
+            except UserError as error:
+                complaints.append(Complaint("unreadable file", f"{error}; trial skipped"))
+        for file in files:
+            try:
+                tidy[str(file)] = read_tidy(file)
+            except UserError as error:
+                complaints.append(Complaint("unreadable file", f"{error}; skipped"))
+    return Sources(list(folders.values()), tidy, list(dict.fromkeys(complaints)))
+
+
+def _scale_of(
+    folders: Sequence[tuple[TrialFolder, MetaData | None]],
+    tidy: Mapping[str, TidyFile],
+    scale: str | None,
+) -> tuple[str, bool]:
+    """The scale to score at, and whether it was asked for."""
+    if scale:
+        return scale, True
+    scales = {account.scale if account else "full" for _, account in folders}
+    mini = scales == {"mini"} and not tidy
+    return "mini" if mini else "full", False
+
+
+def _same_scale(
+    folders: Sequence[tuple[TrialFolder, MetaData | None]], scale: str, chosen: bool
+) -> tuple[list[tuple[TrialFolder, MetaData | None]], list[Complaint], list[str]]:
+    """Trials of one scale; others are worth a note where it was asked for, else a complaint."""
+    kept, others = [], []
+    for folder, account in folders:
+        own = account.scale if account else "full"
+        (kept if own == scale else others).append((folder, account))
+    if chosen:
+        note = f"{len(others)} trials of another scale than {scale} left aside"
+        return kept, [], [note] if others else []
+    text = "{} is at another scale than the rest, {}; skipped (--scale chooses)"
+    complaints = [Complaint("mixed scales", text.format(f.folder, scale)) for f, _ in others]
+    return kept, complaints, []
+
+
+def _same_rules(
+    folders: Sequence[tuple[TrialFolder, MetaData | None]], rules: RuleSet, tuning: Tuning
+) -> tuple[list[tuple[TrialFolder, MetaData | None]], list[Complaint]]:
+    """Trials that do not say they were run under other rules."""
+    kept, complaints = [], []
+    for folder, account in folders:
+        if account and (account.rules, account.tuning) != (rules.name, tuning):
+            text = (
+                f"{folder.folder} was run under {account.rules} {account.tuning}, scored is "
+                f"{rules.name} {tuning}; skipped"
+            )
+            complaints.append(Complaint("mixed rules", text))
+        else:
+            kept.append((folder, account))
+    return kept, complaints
+
+
+def _true_to(
+    facts: Mapping[str, Facts],
+    folders: Sequence[tuple[TrialFolder, MetaData | None]],
+    trials: pl.DataFrame,
+) -> checks.Checked:
+    """Trials whose own account does not contradict the benchmark's facts."""
+    complaints, false = [], []
+    for folder, account in folders:
+        found = account and folder.workload in facts
+        if account and found and (why := contradiction(facts[folder.workload], account)):
+            complaints.append(Complaint("other target", f"{folder.folder}: {why}; skipped"))
+            false.append(folder.folder)
+    return trials.filter(~pl.col("file").is_in(false)), complaints
+
+
+def _trials(
+    folders: Sequence[tuple[TrialFolder, MetaData | None]], tidy: Mapping[str, TidyFile]
+) -> pl.DataFrame:
+    """The table of all trials; `run` counts folders first, then the runs of each tidy file."""
+    columns: dict[str, list[Any]] = {
+        name: [getattr(folder, name) for folder, _ in folders] for name in KEYS
+    }
+    parts = [
+        pl.DataFrame(
+            {**columns, "file": [folder.folder for folder, _ in folders]},
+            schema={**KEYS, "file": pl.String},
+        ).with_columns(pl.lit("folder").alias("form"))
+    ]
+    for file, (form, rows) in tidy.items():
+        own = rows.select(*KEYS)
+        own = own.unique(maintain_order=True) if form == "evaluations" else own
+        parts.append(own.with_columns(pl.lit(file).alias("file"), pl.lit(form).alias("form")))
+    return pl.concat(parts).with_row_index("run").select(*checks.TRIALS)
+
+
+def _runs(
+    trials: pl.DataFrame,
+    folders: Sequence[tuple[TrialFolder, MetaData | None]],
+    tidy: Mapping[str, TidyFile],
+    plan: Board,
+) -> checks.Checked:
+    """What each trial came to, from wherever it was recorded."""
+    logs = trials.filter(pl.col("form") == "folder")
+    rows, complaints = _logged(logs, plan)
+    evaluations, summaries = [rows], []
+    for file, (form, content) in tidy.items():
+        own = trials.filter((pl.col("file") == file) & (pl.col("form") == form))
+        joined = content.join(own.select("run", *KEYS), on=list(KEYS)).drop(*KEYS)
+        # A run that a summary lists twice has been complained about; either line will do.
+        (evaluations if form == "evaluations" else summaries).append(
+            joined if form == "evaluations" else joined.unique("run", keep="first")
+        )
+    order = ["run", *cells.NUMBERS]
+    table = pl.concat([part.select(order) for part in evaluations])
+    summarised = pl.col("form") == "runs"
+    complaints += checks.past_budget(trials, table, plan)
+    runs = times.runs_from_evaluations(trials.filter(~summarised), table, plan)
+    if summaries:
+        told = times.runs_from_summaries(
+            trials.filter(summarised), pl.concat(summaries), plan
+        ).select(runs.columns)
+        runs = pl.concat([runs, told])
+    return runs, complaints
+
+
+def _logged(logs: pl.DataFrame, plan: Board) -> checks.Checked:
+    """The evaluations in log trees; a trial without the file, or with an empty one, has none."""
+    texts, complaints = [], []
+    files = [f"{folder}/eval_measurements.csv" for folder in logs["file"]]
+    for file in files:
+        try:
+            with open(file, "rb") as opened:
+                texts.append(opened.read())
+        except FileNotFoundError:
+            texts.append(b"")
+        except OSError as error:
+            texts.append(b"")
+            text = f"{file} cannot be read: {error.strerror}; skipped"
+            complaints.append(Complaint("unreadable file", text))
+    metrics = [plan.facts[workload].target.metric for workload in logs["workload"]]
+    rows, faults = cells.evaluations(texts, metrics)
+    complaints += [
+        Complaint("unreadable file", f"{files[position]}: {fault}; skipped")
+        for position, fault in sorted(faults.items())
+    ]
+    runs = logs["run"].to_numpy()[rows["file"].to_numpy()]
+    return rows.drop("file").with_columns(pl.Series("run", runs, pl.UInt32)), complaints

@@ -1,0 +1,139 @@
+"""Records -> runs -> times of studies -> median."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from algoperf_jax.scoring.board import Board, Time, TrialChoice
+
+INFINITY = float("inf")
+
+
+def runs_from_evaluations(
+    trials: pl.DataFrame, evaluations: pl.DataFrame, board: Board
+) -> pl.DataFrame:
+    """What each run came to: the first evaluation, in time, that meets the validation target.
+
+    The target is inclusive, NaN never meets it, and an evaluation counts before the budget only
+    (scoring rules, section 3). Values are compared as logged, without tolerance.
+
+    Args:
+      trials: `run` (id), `workload` and any other columns.
+      evaluations: `run`, `step`, `seconds`, `value`; in any order.
+      board: targets, directions, budgets.
+
+    Returns:
+      `trials` with `num_evals` (Int64), `eval_index` (Int64, from 0, null for a miss), `step` and
+      `seconds` (Float64, at the target, infinity for a miss).
+    """
+    targets = [board.facts[name].target for name in board.workloads]
+    facts = pl.DataFrame(
+        {
+            "workload": list(board.workloads),
+            "sign": [1.0 if target.direction == "max" else -1.0 for target in targets],
+            "target": [target.validation for target in targets],
+            "budget": [board.budget(name) for name in board.workloads],
+        },
+        schema_overrides={"workload": pl.String, "target": pl.Float64, "budget": pl.Float64},
+    )
+    # In this column engine NaN is greater than every number.
+    hit = (
+        pl.col("value").is_not_nan()
+        & (pl.col("value") * pl.col("sign") >= pl.col("target") * pl.col("sign"))
+        & (pl.col("seconds") < pl.col("budget"))
+    )
+    first = (
+        evaluations.join(trials.select("run", "workload").join(facts, on="workload"), on="run")
+        .sort("run", "seconds", "step")
+        .with_columns(hit.alias("hit"))
+        .group_by("run")
+        .agg(
+            pl.len().cast(pl.Int64).alias("num_evals"),
+            pl.when(pl.col("hit").any())
+            .then(pl.col("hit").arg_max())
+            .cast(pl.Int64)
+            .alias("eval_index"),
+            pl.col("step", "seconds").filter(pl.col("hit")).first(),
+        )
+    )
+    return trials.join(first, on="run", how="left").with_columns(
+        pl.col("num_evals").fill_null(0), pl.col("step", "seconds").fill_null(INFINITY)
+    )
+
+
+def runs_from_summaries(
+    trials: pl.DataFrame, summaries: pl.DataFrame, board: Board
+) -> pl.DataFrame:
+    """The same for runs that were summarised elsewhere; a target met after the budget is a miss.
+
+    Args:
+      trials: `run`, `workload` and any other columns.
+      summaries: `run`, `num_evals`, `eval_index`, `step`, `seconds`.
+      board: budgets.
+    """
+    budgets = {name: float(board.budget(name)) for name in board.workloads}
+    budget = pl.col("workload").replace_strict(budgets, return_dtype=pl.Float64)
+    met = pl.col("seconds") < budget
+    return trials.join(summaries, on="run").with_columns(
+        pl.when(met).then("eval_index").alias("eval_index"),
+        *(pl.when(met).then(name).otherwise(INFINITY).alias(name) for name in ("step", "seconds")),
+    )
+
+
+def study_times(
+    runs: pl.DataFrame,
+    board: Board,
+    *,
+    time: Time = "seconds",
+    trial_choice: TrialChoice = "min_time",
+    studies: Mapping[str, int] | None = None,
+) -> dict[str, np.ndarray]:
+    """The time of each study: that of one of its trials (scoring rules, sections 4 and 9).
+
+    Args:
+      runs: `submission`, `workload`, `slot` (index of the study), `num_evals`, `eval_index`,
+        `step`, `seconds`; one row per run.
+      board: workloads, and the number of studies.
+      time: count seconds of submission time, or steps.
+      trial_choice: `"min_time"`, the smallest time, or `"first_eval"`, the time of the trial with
+        the smallest index of evaluation at the target, among equals the smaller time.
+      studies: numbers of studies of submissions where they are not the board's.
+
+    Returns:
+      By submission, sorted by name, float64 [W, K]: infinity for a study that missed the target
+      or has no measurements, NaN in all studies of a workload without any measurement.
+    """
+    value = pl.col("seconds" if time == "seconds" else "step")
+    chosen = value.min() if trial_choice == "min_time" else value.sort_by("eval_index", value).first()
+    cell = ["submission", "workload", "slot"]
+    reached = runs.filter(pl.col("eval_index").is_not_null()).group_by(cell).agg(chosen.alias("t"))
+    measured = runs.filter(pl.col("num_evals") > 0).select("submission", "workload").unique()
+    result = {}
+    for submission in sorted(runs["submission"].unique()):
+        shape = len(board.workloads), (studies or {}).get(submission, board.studies)
+        times_WxK = np.full(shape, np.nan)
+        own = pl.col("submission") == submission
+        times_WxK[_positions(measured.filter(own)["workload"], board.workloads)] = np.inf
+        found = reached.filter(own)
+        place = _positions(found["workload"], board.workloads), found["slot"].to_numpy()
+        times_WxK[place] = found["t"].to_numpy()
+        result[submission] = times_WxK
+    return result
+
+
+def median_times(study_times: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The times of submissions on workloads, float64 [S, W]: medians in which infinity counts.
+
+    Args:
+      study_times: by submission [..., W, K]; the order of submissions is kept.
+
+    Returns:
+      [..., S, W]; NaN where there are no measurements.
+    """
+    return np.stack([np.median(times, axis=-1) for times in study_times.values()], axis=-2)
+
+
+def _positions(names: pl.Series, order: Sequence[str]) -> np.ndarray:
+    index = {name: position for position, name in enumerate(order)}
+    return names.replace_strict(index, return_dtype=pl.Int64).to_numpy()

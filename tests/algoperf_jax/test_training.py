@@ -1,0 +1,399 @@
+"""The timed loop on a toy workload and a fake clock."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from fake_time import FakeTime
+from toy_workload import TrainBatches, dataset, toy
+
+from algoperf_jax.errors import UserError
+from algoperf_jax.records import read_json
+from algoperf_jax.rules import Limits, Target
+from algoperf_jax.submission import Control, Directive, Submission
+from algoperf_jax.training import train
+from algoperf_jax.trial import Settings
+
+OUT_OF_REACH = Target("score", "max", validation=1.0, test=1.0)
+
+
+def sgd(**changes):
+    fields = {
+        "optimizer": lambda hp, problem: optax.sgd(hp.learning_rate),
+        "name": "sgd",
+        "hyperparameters": {"learning_rate": 0.05},
+    }
+    return Submission(**{**fields, **changes})
+
+
+def slow_selection(now, seconds):
+    """A `select` hook that takes so many seconds."""
+
+    def select(stream):
+        now.advance(seconds)
+        return next(stream)
+
+    return select
+
+
+def run(workload=None, submission=None, *, now=None, folder=None, **settings):
+    return train(
+        workload or toy(target=OUT_OF_REACH),
+        submission or sgd(),
+        Settings(replicas=2, **settings),
+        folder=folder,
+        now=now or FakeTime(),
+    )
+
+
+def steps_evaluated(result):
+    return [row["global_step"] for row in result.ledger.evaluations]
+
+
+def test_first_evaluation_follows_step_one_and_the_others_the_period():
+    now = FakeTime()
+    submission = sgd(select=slow_selection(now, 4.0))
+    result = run(submission=submission, now=now, max_steps=8)
+    # Period 10 s, steps of 4 s: evaluations when 10 s have passed since the last one.
+    assert steps_evaluated(result) == [1, 4, 7, 8]
+    assert [row["score"] for row in result.ledger.evaluations] == [4, 16, 28, 32]
+
+
+def test_training_that_completes_is_evaluated_once_more():
+    result = run(max_steps=5)
+    assert steps_evaluated(result) == [1, 5]
+    assert result.outcome.status == "training complete"
+
+
+def test_run_stops_at_the_validation_target():
+    result = run(toy(target=Target("score", "max", -10.0, 1.0)), max_steps=50)
+    assert result.outcome.status == "reached"
+    assert (result.outcome.step_at_target, result.ledger.step) == (1, 1)
+
+
+def test_stop_at_both_goes_on_to_the_test_target():
+    workload = toy(target=Target("score", "max", -10.0, 1.0))
+    result = run(workload, max_steps=3, stop_at="both")
+    assert result.ledger.step == 3
+    assert (result.outcome.status, result.outcome.step_at_target) == ("reached", 1)
+
+
+def test_goals_are_sticky():
+    # The first step does nothing, the later ones make the score worse and worse.
+    diverging = sgd(optimizer=lambda hp, problem: optax.sgd(lambda step: -step))
+    workload = toy(target=Target("score", "max", -3.0, 1.0))
+    result = run(workload, diverging, max_steps=4, stop_at="both", eval_every_steps=1)
+    scores = [row["validation/score"] for row in result.ledger.evaluations]
+    assert scores[0] >= -3.0 > scores[-1]
+    assert (result.outcome.status, result.outcome.step_at_target) == ("reached", 1)
+
+
+def test_budget_ends_the_run_without_another_evaluation():
+    now = FakeTime()
+    workload = toy(target=OUT_OF_REACH, limits={"v0.5": Limits(100, 25.0)})
+    result = run(workload, sgd(select=slow_selection(now, 4.0)), now=now)
+    assert result.outcome.status == "budget exhausted"
+    # Steps end at 4, 8, ..., 28 s; the evaluation due at 28 s would be after the budget.
+    assert (result.ledger.step, steps_evaluated(result)) == (7, [1, 4])
+
+
+def test_self_tuning_has_the_larger_budget():
+    now = FakeTime()
+    workload = toy(target=OUT_OF_REACH, limits={"v0.5": Limits(100, 10.0)})
+    result = run(workload, sgd(select=slow_selection(now, 4.0)), now=now, tuning="self")
+    assert result.ledger.step == 8  # 32 s of 3 x 10 s
+
+
+def test_time_spent_in_eval_view_counts_and_can_exhaust_the_budget():
+    now = FakeTime()
+    work = now.device_work(40)
+
+    def view(opt_state, params, model_state):
+        return jax.tree.map(lambda x: work(x.ravel()[:1])[0] * 0 + x, params), model_state
+
+    workload = toy(target=OUT_OF_REACH, limits={"v0.5": Limits(100, 25.0)})
+    result = run(workload, sgd(eval_view=view), now=now)
+    assert result.outcome.status == "budget exhausted"
+    assert result.ledger.evaluations == []
+
+
+def test_device_work_is_never_billed_to_evaluation():
+    # Each step takes 3 s on the device alone. An unsynchronised clock would read 0 for the steps
+    # and find their time in the evaluation that waits for them.
+    now = FakeTime()
+    work = now.device_work(3)
+
+    def slow(hp, problem):
+        def update(updates, state, params=None):
+            return jax.tree.map(lambda g: -0.01 * g, updates), work(state)
+
+        return optax.GradientTransformation(lambda params: jnp.float32(0), update)
+
+    settings = Settings(replicas=1, max_steps=6, eval_every_steps=3)
+    result = train(toy(target=OUT_OF_REACH), sgd(optimizer=slow), settings, now=now)
+    assert steps_evaluated(result) == [1, 3, 6]
+    assert [row["score"] for row in result.ledger.evaluations] == [3, 9, 18]
+    assert result.ledger.eval_seconds == 0
+
+
+def test_evaluation_is_off_the_clock():
+    now = FakeTime()
+
+    def slow_data(split, source, **kwargs):
+        if split == "validation":
+            now.advance(100)
+        return dataset(split, source, **kwargs)
+
+    result = run(toy(target=OUT_OF_REACH, dataset=slow_data), now=now, max_steps=2)
+    assert result.ledger.submission_seconds == 0
+    assert result.ledger.eval_seconds == 200
+
+
+def test_evaluation_does_not_change_training():
+    often = run(max_steps=6, eval_every_steps=1)
+    seldom = run(max_steps=6)
+    for a, b in zip(jax.tree.leaves(often.state), jax.tree.leaves(seldom.state), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_eval_view_is_what_is_evaluated_and_training_goes_on_without_it():
+    zeros = sgd(eval_view=lambda opt, params, ms: (jax.tree.map(jnp.zeros_like, params), ms))
+    viewed = run(submission=zeros, max_steps=4)
+    plain = run(max_steps=4)
+    assert viewed.ledger.evaluations[-1] != plain.ledger.evaluations[-1]
+    # All parameters zero: the output is 0 whatever the input, so the loss is the mean of y squared.
+    y = dataset("validation", None, batch_size=96, replicas=1, seed=0)
+    expected = float(np.mean(next(y)["y"] ** 2))
+    assert viewed.ledger.evaluations[-1]["validation/loss"] == pytest.approx(expected, rel=1e-5)
+    for a, b in zip(jax.tree.leaves(viewed.state), jax.tree.leaves(plain.state), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_nan_loss_fails_the_trial_with_its_files_intact(tmp_path):
+    submission = sgd(hyperparameters={"learning_rate": float("nan")})
+    result = run(submission=submission, folder=tmp_path / "trial", max_steps=5)
+    assert result.outcome.status == "failed"
+    assert "loss of step 2 is not finite" in result.outcome.reason
+    assert read_json(tmp_path / "trial" / "outcome.json")["status"] == "failed"
+    assert (tmp_path / "trial" / "eval_measurements.csv").read_text().count("\n") == 2
+
+
+def test_exception_in_the_submission_fails_the_trial_with_its_reason(tmp_path):
+    def select(stream):
+        raise ValueError("no more of this")
+
+    result = run(submission=sgd(select=select), folder=tmp_path / "trial")
+    assert result.outcome.status == "failed"
+    assert result.outcome.reason == "ValueError: no more of this"
+    assert "in select" in read_json(tmp_path / "trial" / "outcome.json")["traceback"]
+
+
+def test_wrong_updates_fail_with_what_was_expected():
+    def half(hp, problem):
+        return optax.stateless(lambda g, p: jax.tree.map(lambda x: x.astype(jnp.float16), g))
+
+    result = run(submission=sgd(optimizer=half))
+    assert "expected float32" in result.outcome.reason
+    assert "found float16" in result.outcome.reason
+
+
+def test_batch_without_the_replica_axis_fails_with_its_shape():
+    class Flat(TrainBatches):
+        def __next__(self):
+            return {k: v.reshape(-1, *v.shape[2:]) for k, v in super().__next__().items()}
+
+    def flat(split, source, *, batch_size, replicas, seed, replica_slice=None):
+        return Flat(batch_size, replicas, seed, replica_slice)
+
+    result = run(toy(dataset=flat))
+    assert "leading replica axis of 2, found shape (32" in result.outcome.reason
+
+
+def test_all_extra_arguments_are_offered():
+    seen = {}
+
+    def transformation(hp, problem):
+        def update(updates, state, params, **extra):
+            seen.update(extra)
+            at_params = extra["value_fn"](params)
+            again = extra["grad_fn"](params, 0)
+            distance = optax.tree.norm(optax.tree.sub(again, extra["grad"]))
+            return jax.tree.map(lambda g: -0.01 * g, updates), (at_params, distance)
+
+        init = lambda params: (jnp.float32(0), jnp.float32(0))  # noqa: E731
+        return optax.GradientTransformationExtraArgs(init, update)
+
+    result = run(submission=sgd(optimizer=transformation), max_steps=1)
+    assert result.outcome.status == "training complete", result.traceback
+    assert set(seen) == {
+        "value",
+        "grad",
+        "value_fn",
+        "grad_fn",
+        "step",
+        "rng",
+        "knobs",
+        "elapsed_fraction",
+    }
+    value, distance = result.state.opt_state
+    # Same parameters, batch and key: the second gradient is the first one.
+    assert distance == pytest.approx(0.0, abs=1e-6)
+    assert value == pytest.approx(float(result.ledger.measurements[0]["loss"]), rel=1e-5)
+
+
+def test_transformation_takes_only_the_arguments_it_names():
+    def transformation(hp, problem):
+        def update(updates, state, params, *, value):
+            return jax.tree.map(lambda g: -0.01 * g, updates), value
+
+        return optax.GradientTransformationExtraArgs(lambda params: jnp.float32(0), update)
+
+    result = run(submission=sgd(optimizer=transformation), max_steps=1)
+    assert result.state.opt_state == pytest.approx(result.ledger.measurements[0]["loss"])
+
+
+def test_problem_says_what_the_rules_allow_and_no_more():
+    problems = []
+
+    def optimizer(hp, problem):
+        problems.append(problem)
+        return optax.sgd(0.1)
+
+    run(submission=sgd(optimizer=optimizer), max_steps=1, rules="v0.6", tuning="self")
+    (problem,) = problems
+    assert (problem.step_hint, problem.budget_seconds) == (80, 1350.0)
+    assert (problem.batch_size, problem.num_replicas) == (32, 2)
+    assert problem.parameters["Dense_1"]["kernel"].is_output
+    assert "toy" not in repr(problem)
+
+
+def test_gradient_clipping_in_the_benchmark_s_form():
+    # One SGD step from the same start: the clipped step is the plain one times c / (norm + 1e-6).
+    start = run(max_steps=1, hyperparameters={"learning_rate": 0.0}).state.params
+    plain = run(max_steps=1)
+    norm = plain.ledger.measurements[0]["grad_norm"]
+    clipping = sgd(hyperparameters={"learning_rate": 0.05, "grad_clip": 0.5})
+    clipped = run(submission=clipping, max_steps=1).state.params
+    factor = 0.5 / (norm + 1e-6)
+    for s, p, c in zip(*map(jax.tree.leaves, (start, plain.state.params, clipped)), strict=True):
+        np.testing.assert_allclose(c - s, factor * (p - s), rtol=1e-4, atol=1e-7)
+
+
+def test_control_stops_and_sets_phase_and_knobs():
+    seen = []
+
+    def decide(progress):
+        seen.append((progress.step, progress.phase, dict(progress.knobs)))
+        if progress.step == 2:
+            return Directive(phase="late", knobs={"scale": 0.5})
+        return Directive(stop=progress.step == 6)
+
+    def step(context, state, batch, rng):
+        gradient = context.value_and_grad(state.params, state.model_state, batch, rng)
+        scale = context.knobs["scale"] * (2.0 if context.phase == "late" else 1.0)
+        params = jax.tree.map(lambda p, g: p - 0.01 * scale * g, state.params, gradient.grads)
+        logs = {"loss": gradient.loss, "scale": scale}
+        return state._replace(params=params, model_state=gradient.model_state), logs
+
+    control = Control(decide, every_steps=2, knobs={"scale": 1.0})
+    result = run(submission=sgd(step=step, control=control))
+    assert seen == [
+        (2, None, {"scale": 1.0}),
+        (4, "late", {"scale": 0.5}),
+        (6, "late", {"scale": 0.5}),
+    ]
+    assert (result.outcome.status, result.ledger.step) == ("training complete", 6)
+    assert steps_evaluated(result) == [1, 6]
+
+
+def test_changing_knobs_does_not_compile_again():
+    traces = []
+
+    def step(context, state, batch, rng):
+        traces.append(1)
+        return state, {"loss": context.knobs["x"]}
+
+    def decide(progress):
+        return Directive(knobs={"x": progress.step})
+
+    control = Control(decide, every_steps=1, knobs={"x": 0.0})
+    run(submission=sgd(step=step, control=control), max_steps=5)
+    assert len(traces) == 1
+
+
+def test_restart_equals_a_fresh_trial():
+    def decide(progress):
+        return Directive(state=progress.initial_state()) if progress.step == 3 else None
+
+    restarted = run(submission=sgd(control=Control(decide, every_steps=3)), max_steps=3)
+    fresh = run(max_steps=1, hyperparameters={"learning_rate": 0.0})
+    assert int(restarted.state.step) == 3
+    for a, b in zip(
+        *map(jax.tree.leaves, (restarted.state.params, fresh.state.params)), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_control_after_evaluation_sees_no_test_metrics():
+    seen = []
+
+    def decide(progress):
+        seen.append(progress.evaluations[-1])
+
+    run(submission=sgd(control=Control(decide, after_eval=True)), max_steps=3, eval_every_steps=1)
+    assert [e.step for e in seen] == [1, 2]
+    assert all(name.startswith(("train/", "validation/")) for name in seen[0].metrics)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"hyperparameters": {"momentum": 0.9}}, "takes no hyperparameter 'momentum'; it takes"),
+        ({"batch_size": 31}, "batch size 31 is not divisible by 2 replicas"),
+        ({"rules": "v9"}, "unknown rules 'v9'"),
+        ({"max_steps": 0}, "max_steps: 0 given, at least 1"),
+        ({"seed": 2**32}, "below"),
+        ({"stop_at": "never"}, "one of validation, both"),
+    ],
+)
+def test_bad_settings_are_errors_before_anything_is_written(settings, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        run(folder=tmp_path / "trial", **settings)
+    assert not (tmp_path / "trial").exists()
+
+
+def test_optimizer_factory_that_raises_is_an_error_that_says_what():
+    def optimizer(hp, problem):
+        return hp.momentum
+
+    with pytest.raises(UserError, match="AttributeError.*momentum"):
+        run(submission=sgd(optimizer=optimizer))
+
+
+def test_state_with_a_function_is_refused_with_its_path():
+    def optimizer(hp, problem):
+        return optax.GradientTransformation(lambda p: {"f": object()}, lambda u, s, p=None: (u, s))
+
+    assert "object" in run(submission=sgd(optimizer=optimizer)).outcome.reason
+
+
+def test_batch_size_falls_back_from_variant_to_base():
+    sizes = {"toy": 16}
+
+    def batch_size(name):
+        if name not in sizes:
+            raise ValueError(name)
+        return sizes[name]
+
+    variant = dataclasses.replace(toy(target=OUT_OF_REACH), name="toy_gelu", scale="full")
+    seen = []
+
+    def optimizer(hp, problem):
+        seen.append(problem.batch_size)
+        return optax.sgd(0.1)
+
+    run(variant, sgd(batch_size=batch_size, optimizer=optimizer), max_steps=1)
+    assert seen == [16]
