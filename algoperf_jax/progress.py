@@ -43,9 +43,9 @@ class Lines:
 
     LIVE_PERIOD_SECONDS = 0.5
 
-    def __init__(self, out: TextIO = sys.stdout):
-        self._out = out
-        self._live = out.isatty()
+    def __init__(self, out: TextIO | None = None):
+        self._out = out or sys.stdout
+        self._live = self._out.isatty()
         self._drawn_at = 0.0
         self._width = 0
         self._metric = ""

@@ -88,11 +88,11 @@ class Replicas:
 
     def fetch_each(self, stacked: Any) -> Iterator[Any]:
         """This process's replicas' parts of a `[devices, lanes, ...]` tree, one by one."""
-        host = jax.device_get(jax.tree.map(lambda x: [s.data for s in shards(x)], stacked))
-        leaves, structure = jax.tree.flatten(host, is_leaf=lambda x: isinstance(x, list))
+        leaves, structure = jax.tree.flatten(stacked)
+        host = jax.device_get([[shard.data for shard in shards(x)] for x in leaves])
         for device in range(len(self.devices)):
             for lane in range(self.lanes):
-                yield structure.unflatten(leaf[device][0, lane] for leaf in leaves)
+                yield jax.tree.unflatten(structure, [parts[device][0, lane] for parts in host])
 
     @property
     def _all_devices(self) -> Sequence[jax.Device] | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 
 from algoperf_jax.checkpoints import Checkpoints
 from algoperf_jax.clock import InFlight, Now, SubmissionClock
@@ -24,7 +24,7 @@ from algoperf_jax.profiling import StepTrace
 from algoperf_jax.programs import Programs
 from algoperf_jax.progress import Reporter, Silent
 from algoperf_jax.records import LOG_PERIOD_STEPS, TrialRecord, check_folder
-from algoperf_jax.submission import Directive, Progress, Submission, TrainState
+from algoperf_jax.submission import Control, Directive, Progress, Submission, TrainState
 from algoperf_jax.trial import DEFAULT_CACHE_DIR, Settings, Trial, set_up
 from algoperf_jax.workload import Workload
 
@@ -150,13 +150,13 @@ class TimedLoop:
         control = trial.submission.control
         self._clock.start(self._state)
         if control and control.after_eval and ledger.evaluations:
-            self._decide()
+            self._decide(control)
         while not self._pause_due():
             self._trace.before_step(ledger.step)
             self._take_step()
             ledger.complete |= ledger.step == trial.settings.max_steps
             if control and control.every_steps and ledger.step % control.every_steps == 0:
-                self._decide()
+                self._decide(control)
             self._reporter.stepped(ledger.step, self._logs, self._elapsed())
         self._note(self._in_flight.drain())
         view = self._programs.view(self._state)
@@ -241,7 +241,7 @@ class TimedLoop:
         reason = f"training ended after {self._ledger.step} steps"
         return self._ledger.outcome(self._target, "training complete", reason)
 
-    def _save(self, row: dict[str, float]) -> None:
+    def _save(self, row: dict[str, Any]) -> None:
         """Rows and scalars to the record, everything that resuming needs to a checkpoint."""
         if self._record:
             self._record.rows(self._ledger.evaluations, self._ledger.measurements)
@@ -255,7 +255,7 @@ class TimedLoop:
             state = self._trial.layout.fetch_state(self._state)
             self._checkpoints.save(self._ledger.step, state, ledger)
 
-    def _decide(self) -> None:
+    def _decide(self, control: Control) -> None:
         """Asks the submission's `control`, on the clock, and does as it says."""
         ledger, trial = self._ledger, self._trial
         progress = Progress(
@@ -272,14 +272,14 @@ class TimedLoop:
             state=lambda: trial.layout.fetch_state(self._state),
             initial_state=lambda: jax.device_get(trial.initial_state()),
         )
-        directive = trial.submission.control.decide(progress) or Directive()
+        directive = control.decide(progress) or Directive()
         if directive.phase is not None:
             ledger.phase = directive.phase
         if directive.knobs is not None:
             ledger.knobs = {**ledger.knobs, **directive.knobs}
             self._programs.set_knobs(ledger.knobs)
         if directive.state is not None:
-            state = directive.state._replace(step=np.int32(ledger.step))
+            state = directive.state._replace(step=jnp.int32(ledger.step))
             self._state = trial.layout.put_state(state)
         if directive.host_state is not None:
             self._host_state = directive.host_state
