@@ -13,14 +13,12 @@ def import_tensorflow() -> Any:
 
     Imported on call: nothing in the kit needs TensorFlow before files are read or written.
     """
-    if "tensorflow" in sys.modules:
+    with _quiet_unless_it_fails():
         import tensorflow
-    else:
-        with _quiet_unless_it_fails():
-            import tensorflow
 
+        # A caller who uses TensorFlow on GPUs already has decided so; too late to hide them then.
+        with contextlib.suppress(RuntimeError):
             tensorflow.config.set_visible_devices([], "GPU")
-    tensorflow.config.set_visible_devices([], "GPU")
     return tensorflow
 
 

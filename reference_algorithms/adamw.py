@@ -4,15 +4,22 @@ import optax
 
 from algoperf_jax.submission import Hyperparameters, Problem, Submission
 from reference_algorithms.schedules import warmup_cosine
+from reference_algorithms.search_spaces import (
+    ADAPTIVE_LEARNING_RATE,
+    REGULARIZATION,
+    WARMUP,
+    log_range,
+    one_of,
+    without_beta1,
+)
 
 SEARCH_SPACE = {
-    "learning_rate": {"min": 1e-4, "max": 1e-2, "scaling": "log"},
-    "one_minus_beta1": {"min": 2e-2, "max": 0.5, "scaling": "log"},
-    "beta2": {"feasible_points": [0.999]},
-    "warmup_factor": {"feasible_points": [0.05]},
-    "weight_decay": {"min": 5e-3, "max": 1.0, "scaling": "log"},
-    "label_smoothing": {"feasible_points": [0.1, 0.2]},
-    "dropout_rate": {"feasible_points": [0.0, 0.1]},
+    **ADAPTIVE_LEARNING_RATE,
+    "one_minus_beta1": log_range(2e-2, 0.5),
+    "beta2": one_of(0.999),
+    **WARMUP,
+    "weight_decay": log_range(5e-3, 1.0),
+    **REGULARIZATION,
 }
 
 
@@ -47,13 +54,15 @@ submission = Submission(
     description="AdamW with warm-up and cosine decay",
     optimizer=optimizer,
     hyperparameters={
-        "learning_rate": 3e-3,
-        "one_minus_beta1": 0.1,
-        "beta2": 0.999,
-        "warmup_factor": 0.05,
-        "weight_decay": 0.01,
+        "learning_rate": 6e-3,
+        "one_minus_beta1": 0.15,
+        "beta2": 0.99,
+        "warmup_factor": 0.1,
+        "weight_decay": 3e-4,
         "label_smoothing": 0.0,
         "dropout_rate": 0.0,
     },
     search_space=SEARCH_SPACE,
 )
+
+no_beta1 = without_beta1(submission)

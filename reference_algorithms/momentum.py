@@ -4,21 +4,27 @@ import optax
 
 from algoperf_jax.submission import Hyperparameters, Problem, Submission
 from reference_algorithms.schedules import warmup_linear
+from reference_algorithms.search_spaces import (
+    REGULARIZATION,
+    WARMUP,
+    log_range,
+    one_of,
+    without_beta1,
+)
 
 SEARCH_SPACE = {
-    "learning_rate": {"min": 2e-2, "max": 5.0, "scaling": "log"},
-    "one_minus_beta1": {"min": 5e-3, "max": 0.3, "scaling": "log"},
-    "warmup_factor": {"feasible_points": [0.05]},
-    "weight_decay": {"min": 1e-7, "max": 5e-5, "scaling": "log"},
-    "label_smoothing": {"feasible_points": [0.1, 0.2]},
-    "dropout_rate": {"feasible_points": [0.0, 0.1]},
-    "decay_steps_factor": {"feasible_points": [0.9]},
-    "end_factor": {"feasible_points": [1e-3, 1e-2]},
+    "learning_rate": log_range(2e-2, 5.0),
+    "one_minus_beta1": log_range(5e-3, 0.3),
+    **WARMUP,
+    "weight_decay": log_range(1e-7, 5e-5),
+    **REGULARIZATION,
+    "decay_steps_factor": one_of(0.9),
+    "end_factor": one_of(1e-3, 1e-2),
 }
 
 
-def sgd_with_momentum(
-    hyperparameters: Hyperparameters, problem: Problem, nesterov: bool
+def momentum_sgd(
+    learning_rate: optax.ScalarOrSchedule, beta1: float, weight_decay: float, nesterov: bool
 ) -> optax.GradientTransformation:
     """Momentum SGD on all parameters alike, the weight decay part of the gradient.
 
@@ -27,32 +33,50 @@ def sgd_with_momentum(
         p_t = p_(t-1) - lr_t (g_t + b1 m_t)                    Nesterov
 
     Args:
-      hyperparameters: `learning_rate` (the peak), `one_minus_beta1`, `weight_decay`, and of the
-        schedule `warmup_factor` (part of the step hint), `decay_steps_factor` (part of the steps
-        after it), `end_factor` (in units of the peak).
-      problem: gives the step hint.
+      learning_rate: a number or a schedule.
+      beta1: what is left of the momentum after a step.
+      weight_decay: coefficient of the parameters in the gradient.
       nesterov: which of the two.
     """
-    schedule = warmup_linear(
+    return optax.chain(
+        optax.add_decayed_weights(weight_decay),
+        optax.sgd(learning_rate, momentum=beta1, nesterov=nesterov),
+    )
+
+
+def schedule(hyperparameters: Hyperparameters, problem: Problem) -> optax.Schedule:
+    """Warm-up and linear decay.
+
+    Args:
+      hyperparameters: `learning_rate` (the peak), `warmup_factor` (part of the step hint),
+        `decay_steps_factor` (part of the steps after it), `end_factor` (in units of the peak).
+      problem: gives the step hint.
+    """
+    return warmup_linear(
         hyperparameters.learning_rate,
         problem.step_hint,
         hyperparameters.warmup_factor,
         hyperparameters.decay_steps_factor,
         hyperparameters.end_factor,
     )
-    return optax.chain(
-        optax.add_decayed_weights(hyperparameters.weight_decay),
-        optax.sgd(schedule, momentum=1.0 - hyperparameters.one_minus_beta1, nesterov=nesterov),
-    )
 
 
 def optimizer(hyperparameters: Hyperparameters, problem: Problem) -> optax.GradientTransformation:
-    """Heavy-ball momentum; see `sgd_with_momentum`.
+    """Heavy-ball momentum.
+
+    Args:
+      hyperparameters: those of `schedule`, and `one_minus_beta1`, `weight_decay`.
+      problem: gives the step hint.
 
     References:
       Polyak, Some methods of speeding up the convergence of iteration methods, 1964.
     """
-    return sgd_with_momentum(hyperparameters, problem, nesterov=False)
+    return momentum_sgd(
+        schedule(hyperparameters, problem),
+        1.0 - hyperparameters.one_minus_beta1,
+        hyperparameters.weight_decay,
+        nesterov=False,
+    )
 
 
 submission = Submission(
@@ -60,7 +84,7 @@ submission = Submission(
     description="SGD with heavy-ball momentum, warm-up and linear decay",
     optimizer=optimizer,
     hyperparameters={
-        "learning_rate": 0.1,
+        "learning_rate": 0.3,
         "one_minus_beta1": 0.1,
         "warmup_factor": 0.05,
         "weight_decay": 1e-6,
@@ -71,3 +95,5 @@ submission = Submission(
     },
     search_space=SEARCH_SPACE,
 )
+
+no_beta1 = without_beta1(submission)

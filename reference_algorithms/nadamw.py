@@ -8,15 +8,22 @@ import optax
 
 from algoperf_jax.submission import Hyperparameters, Problem, Submission
 from reference_algorithms.schedules import warmup_cosine
+from reference_algorithms.search_spaces import (
+    ADAPTIVE_LEARNING_RATE,
+    REGULARIZATION,
+    WARMUP,
+    log_range,
+    one_of,
+    without_beta1,
+)
 
 SEARCH_SPACE = {
-    "learning_rate": {"min": 1e-4, "max": 1e-2, "scaling": "log"},
-    "one_minus_beta1": {"min": 4e-3, "max": 0.1, "scaling": "log"},
-    "beta2": {"feasible_points": [0.999]},
-    "warmup_factor": {"feasible_points": [0.05]},
-    "weight_decay": {"min": 5e-3, "max": 1.0, "scaling": "log"},
-    "label_smoothing": {"feasible_points": [0.1, 0.2]},
-    "dropout_rate": {"feasible_points": [0.0, 0.1]},
+    **ADAPTIVE_LEARNING_RATE,
+    "one_minus_beta1": log_range(4e-3, 0.1),
+    "beta2": one_of(0.999),
+    **WARMUP,
+    "weight_decay": log_range(5e-3, 1.0),
+    **REGULARIZATION,
 }
 
 
@@ -72,23 +79,37 @@ def scale_by_nadam(
     return optax.GradientTransformation(init, update)
 
 
-def optimizer(hyperparameters: Hyperparameters, problem: Problem) -> optax.GradientTransformation:
-    """NAdamW on all parameters alike, horizon of the schedule at the step hint.
+def nadamw(
+    learning_rate: optax.ScalarOrSchedule, b1: float, b2: float, weight_decay: float
+) -> optax.GradientTransformation:
+    """`scale_by_nadam` with decoupled weight decay: `p_t = p_(t-1) - lr_t (u_t + wd p_(t-1))`.
+
+    Args:
+      learning_rate: a number or a schedule.
+      b1, b2: decay rates of the first and second moments.
+      weight_decay: of all parameters alike.
+    """
+    return optax.chain(
+        scale_by_nadam(b1, b2),
+        optax.add_decayed_weights(weight_decay),
+        optax.scale_by_learning_rate(learning_rate),
+    )
+
+
+def optimizer(
+    hyperparameters: Hyperparameters, problem: Problem, horizon_factor: float = 1.0
+) -> optax.GradientTransformation:
+    """NAdamW on all parameters alike.
 
     Args:
       hyperparameters: `learning_rate` (the peak), `one_minus_beta1`, `beta2`, `warmup_factor`
-        (part of the step hint), `weight_decay`.
+        (part of the horizon), `weight_decay`.
       problem: gives the step hint.
+      horizon_factor: the schedule's horizon as a part of the step hint.
     """
-    return optax.chain(
-        scale_by_nadam(1.0 - hyperparameters.one_minus_beta1, hyperparameters.beta2),
-        optax.add_decayed_weights(hyperparameters.weight_decay),
-        optax.scale_by_learning_rate(
-            warmup_cosine(
-                hyperparameters.learning_rate, problem.step_hint, hyperparameters.warmup_factor
-            )
-        ),
-    )
+    h = hyperparameters
+    schedule = warmup_cosine(h.learning_rate, horizon_factor * problem.step_hint, h.warmup_factor)
+    return nadamw(schedule, 1.0 - h.one_minus_beta1, h.beta2, h.weight_decay)
 
 
 submission = Submission(
@@ -96,13 +117,15 @@ submission = Submission(
     description="AdamW with Nesterov momentum, warm-up and cosine decay",
     optimizer=optimizer,
     hyperparameters={
-        "learning_rate": 3e-3,
+        "learning_rate": 5e-3,
         "one_minus_beta1": 0.1,
-        "beta2": 0.999,
+        "beta2": 0.99,
         "warmup_factor": 0.05,
-        "weight_decay": 0.01,
+        "weight_decay": 1e-3,
         "label_smoothing": 0.0,
         "dropout_rate": 0.0,
     },
     search_space=SEARCH_SPACE,
 )
+
+no_beta1 = without_beta1(submission)

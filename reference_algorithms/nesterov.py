@@ -4,15 +4,21 @@ import optax
 
 from algoperf_jax.submission import Hyperparameters, Problem, Submission
 from reference_algorithms import momentum
+from reference_algorithms.search_spaces import without_beta1
 
 
 def optimizer(hyperparameters: Hyperparameters, problem: Problem) -> optax.GradientTransformation:
-    """Nesterov momentum; see `momentum.sgd_with_momentum`.
+    """Nesterov momentum; see `momentum.momentum_sgd` and `momentum.schedule`.
 
     References:
       Sutskever et al., On the importance of initialization and momentum in deep learning, 2013.
     """
-    return momentum.sgd_with_momentum(hyperparameters, problem, nesterov=True)
+    return momentum.momentum_sgd(
+        momentum.schedule(hyperparameters, problem),
+        1.0 - hyperparameters.one_minus_beta1,
+        hyperparameters.weight_decay,
+        nesterov=True,
+    )
 
 
 submission = Submission(
@@ -22,3 +28,5 @@ submission = Submission(
     hyperparameters=momentum.submission.hyperparameters,
     search_space=momentum.SEARCH_SPACE,
 )
+
+no_beta1 = without_beta1(submission)

@@ -1,12 +1,14 @@
-"""Learning-rate schedules of the benchmark's baselines."""
+"""Learning-rate schedules of the reference algorithms. Steps `k` are counted from 0."""
 
+import jax
+import jax.numpy as jnp
 import optax
 
 
 def warmup_cosine(peak: float, horizon: float, warmup_factor: float) -> optax.Schedule:
     """Linear warm-up from 0 to `peak`, then a cosine down to 0 at `horizon`, 0 from there on.
 
-    With `W = int(warmup_factor * horizon)`, step `k` counted from 0:
+    With `W = int(warmup_factor * horizon)`:
 
         lr(k) = peak * k / W                                             for k < W
         lr(k) = peak * (1 + cos(pi * min(k - W, horizon - W) / (horizon - W))) / 2   otherwise
@@ -18,7 +20,11 @@ def warmup_cosine(peak: float, horizon: float, warmup_factor: float) -> optax.Sc
       horizon: steps until the rate is 0; usually the workload's step hint, or a part of it.
       warmup_factor: part of the horizon spent on the warm-up.
     """
-    warmup_steps = int(warmup_factor * horizon)
+    return cosine_after_warmup(peak, horizon, int(warmup_factor * horizon))
+
+
+def cosine_after_warmup(peak: float, horizon: float, warmup_steps: int) -> optax.Schedule:
+    """`warmup_cosine` with the length of the warm-up in steps."""
     return optax.join_schedules(
         [
             optax.linear_schedule(0.0, peak, warmup_steps),
@@ -33,8 +39,7 @@ def warmup_linear(
 ) -> optax.Schedule:
     """Linear warm-up from 0 to `peak`, then a line down to `end_factor * peak`, constant after it.
 
-    With `W = int(warmup_factor * horizon)` and `D = int((horizon - W) * decay_factor)`, step `k`
-    counted from 0:
+    With `W = int(warmup_factor * horizon)` and `D = int((horizon - W) * decay_factor)`:
 
         lr(k) = peak * k / W                                                    for k < W
         lr(k) = peak * (1 + (end_factor - 1) * min(k - W, D) / D)               otherwise
@@ -47,6 +52,13 @@ def warmup_linear(
       end_factor: the last learning rate in units of `peak`.
     """
     warmup_steps = int(warmup_factor * horizon)
+    return line_after_warmup(peak, horizon, warmup_steps, decay_factor, end_factor)
+
+
+def line_after_warmup(
+    peak: float, horizon: float, warmup_steps: int, decay_factor: float, end_factor: float
+) -> optax.Schedule:
+    """`warmup_linear` with the length of the warm-up in steps."""
     decay_steps = int((horizon - warmup_steps) * decay_factor)
     return optax.join_schedules(
         [
@@ -55,3 +67,32 @@ def warmup_linear(
         ],
         [warmup_steps],
     )
+
+
+def warmup_cosine_wave(peak: float, horizon: float, warmup_factor: float) -> optax.Schedule:
+    """Linear warm-up to `peak`, then a cosine that reaches 0 at `horizon` and rises again after it.
+
+    With `W = int(warmup_factor * horizon)`:
+
+        lr(k) = peak * (1e-10 + (1 - 1e-10) * k / W)                            for k < W
+        lr(k) = peak * (1 + cos(pi * (k - W) / (horizon - W))) / 2              otherwise
+
+    This is what PyTorch's `LinearLR` and `CosineAnnealingLR` in sequence compute; a run that goes
+    past the horizon sees the rate grow, with period `2 (horizon - W)`. Without a warm-up it starts
+    at `peak`.
+
+    Args:
+      peak: the largest learning rate.
+      horizon: steps until the rate is first 0.
+      warmup_factor: part of the horizon spent on the warm-up.
+    """
+    warmup_steps = int(warmup_factor * horizon)
+    cosine_steps = max(horizon - warmup_steps, 1)
+    first = 1e-10  # PyTorch refuses a warm-up from 0
+
+    def schedule(count: jax.Array) -> jax.Array:
+        rising = first + (1.0 - first) * count / max(warmup_steps, 1)
+        wave = 0.5 * (1.0 + jnp.cos(jnp.pi * (count - warmup_steps) / cosine_steps))
+        return peak * jnp.where(count < warmup_steps, rising, wave)
+
+    return schedule

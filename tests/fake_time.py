@@ -23,6 +23,4 @@ class FakeTime:
             self.advance(seconds)
             return np.asarray(x)
 
-        return jax.jit(
-            lambda x: jax.pure_callback(work, jax.ShapeDtypeStruct(x.shape, x.dtype), x)
-        )
+        return jax.jit(lambda x: jax.pure_callback(work, jax.ShapeDtypeStruct(x.shape, x.dtype), x))

@@ -81,8 +81,8 @@ def nine_parameters(dtype: Any = np.float32) -> tuple[dict[str, np.ndarray], Gra
 
 def trajectory(
     optimizer: optax.GradientTransformation, start: Any, grad_at: GradAt, steps: int
-) -> list[Any]:
-    """The parameters after each step, as the stock step makes them."""
+) -> tuple[list[Any], Any]:
+    """The parameters after each step, as the stock step makes them, and the last state."""
     optimizer = optax.with_extra_args_support(optimizer)
 
     @jax.jit
@@ -99,7 +99,7 @@ def trajectory(
     for k in range(steps):
         params, state = step(k, params, state)
         visited.append(jax.tree.map(np.asarray, params))
-    return visited
+    return visited, state
 
 
 def optimizer_of(

@@ -42,10 +42,12 @@ def evaluations(texts: Sequence[bytes], metrics: Sequence[str]) -> Parsed:
             groups[header, metric].append(position)
     parts = []
     for (header, metric), positions in groups.items():
-        wanted = {"step": "global_step", "seconds": "score", "value": f"validation/{metric}"}
+        wanted = ["global_step", "score", f"validation/{metric}"]
         bodies = {position: texts[position][len(header) :] for position in positions}
-        part = _strings(header, bodies, wanted)
-        parts.append(_numbers(part, NUMBERS, required=("step", "seconds")))
+        columns = dict.fromkeys(wanted, pl.Float64)
+        part = _numbers(_strings(header, bodies, wanted), columns, required=wanted[:2])
+        named = part.rows.rename(dict(zip(wanted, NUMBERS, strict=True)))
+        parts.append(Parsed(named, part.faults))
     nothing = pl.DataFrame(schema={"file": pl.UInt32, **NUMBERS})
     rows = pl.concat([nothing, *(part.rows for part in parts)])
     return Parsed(rows, {k: v for part in parts for k, v in part.faults.items()})
@@ -62,16 +64,16 @@ def table(
       optional: those among them that may be empty in a row (null, or NaN for Float64).
     """
     header = text[: text.find(b"\n") + 1] or text
-    part = _strings(header, {0: text[len(header) :]}, {name: name for name in columns})
+    part = _strings(header, {0: text[len(header) :]}, list(columns))
     required = [name for name in columns if name not in optional]
     return _numbers(part, columns, required)
 
 
-def _strings(header: bytes, bodies: Mapping[int, bytes], wanted: Mapping[str, str]) -> Parsed:
+def _strings(header: bytes, bodies: Mapping[int, bytes], wanted: Sequence[str]) -> Parsed:
     """The wanted columns of files with one header, as strings."""
     empty = pl.DataFrame(schema={"file": pl.UInt32, **dict.fromkeys(wanted, pl.String)})
     names = header.decode("utf-8", "replace").rstrip("\r\n").split(",")
-    missing = [column for column in wanted.values() if names.count(column) != 1]
+    missing = [column for column in wanted if names.count(column) != 1]
     if not header.endswith(b"\n"):
         return Parsed(empty, dict.fromkeys(bodies, "it ends within its first line"))
     if missing:
@@ -82,7 +84,7 @@ def _strings(header: bytes, bodies: Mapping[int, bytes], wanted: Mapping[str, st
     good = {k: body for k, body in good.items() if k not in faults}
     if not good:
         return Parsed(empty, faults)
-    positions = [names.index(column) for column in wanted.values()]
+    positions = [names.index(column) for column in wanted]
     numbered = ",".join(map(str, range(len(names)))).encode() + b"\n"
     try:
         strings = pl.read_csv(
@@ -95,7 +97,9 @@ def _strings(header: bytes, bodies: Mapping[int, bytes], wanted: Mapping[str, st
             raise pl.exceptions.ComputeError("quoted line ends")
     except pl.exceptions.PolarsError as error:
         if len(good) == 1:
-            return Parsed(empty, faults | dict.fromkeys(good, str(error).splitlines()[0]))
+            ((position, body),) = good.items()
+            fault = _ragged(body, len(names)) or str(error).splitlines()[0]
+            return Parsed(empty, {**faults, position: fault})
         parts = [_strings(header, {k: body}, wanted) for k, body in good.items()]
         faults |= {k: v for part in parts for k, v in part.faults.items()}
         return Parsed(pl.concat([part.rows for part in parts]), faults)
@@ -113,9 +117,15 @@ def _fault(body: bytes, width: int) -> str | None:
     body = body.rstrip(b"\r\n")
     # Commas inside quotes separate nothing; such files are left to the parser.
     if b'"' not in body and body.count(b",") != (width - 1) * (body.count(b"\n") + 1):
-        lines = enumerate(body.split(b"\n"), 2)
-        number = next((n for n, line in lines if line.count(b",") != width - 1), 2)
-        return f"line {number} does not have {width} values"
+        return _ragged(body, width)
+    return None
+
+
+def _ragged(body: bytes, width: int) -> str | None:
+    """The first line with too few or too many values."""
+    for number, line in enumerate(body.splitlines(), 2):
+        if line.count(b",") != width - 1:
+            return f"line {number} does not have {width} values"
     return None
 
 
@@ -126,8 +136,9 @@ def _numbers(
     rows, faults = part
     for name, kind in columns.items():
         cell = pl.col(name).str.strip_chars()
+        cell = pl.when(cell != "").then(cell)
         number = cell.cast(pl.Float64, strict=False) if kind != pl.String else cell
-        bad = number.is_null() & pl.col(name).is_not_null()
+        bad = number.is_null() & cell.is_not_null()
         if name in required:
             bad = bad | number.is_null()
             if kind != pl.String:
@@ -136,7 +147,7 @@ def _numbers(
             bad = bad | (number != number.round())
         wrong = rows.filter(bad).group_by("file", maintain_order=True).first()
         for file, text in wrong.select("file", name).iter_rows():
-            shown = "nothing" if text is None else repr(text[:40])
+            shown = repr(text[:40]) if text else "nothing"
             faults = {**faults, file: f"{shown} stands where a number is due, under {name!r}"}
         if wrong.height:
             rows = rows.filter(~pl.col("file").is_in(wrong["file"].to_list()))

@@ -75,7 +75,7 @@ def distinct(trials: pl.DataFrame) -> Checked:
     Only two accounts of the same form are a complaint.
     """
     detailed = (pl.col("form") != "runs").alias("detailed")
-    ordered = trials.with_columns(detailed).sort(*KEY, "detailed", "file", descending=False)
+    ordered = trials.with_columns(detailed).sort(*KEY, "file")
     ordered = ordered.filter(pl.col("detailed") | ~pl.col("detailed").any().over(KEY))
     first = pl.col("file").first().over(KEY)
     ordered = ordered.with_columns(first.alias("kept"), pl.int_range(pl.len()).over(KEY).alias("n"))
@@ -123,9 +123,8 @@ def planned(trials: pl.DataFrame, board: Board) -> Checked:
 def incomplete(trials: pl.DataFrame, board: Board) -> list[Complaint]:
     """A complaint for each submission with fewer workloads, studies or trials than planned."""
     complaints = []
-    for (submission,), own in sorted(
-        trials.group_by("submission"), key=lambda item: str(item[0][0])
-    ):
+    for submission in sorted(trials["submission"].unique()):
+        own = trials.filter(pl.col("submission") == submission)
         counts = own.group_by("workload").agg(pl.col("slot").n_unique(), pl.len())
         there = {workload: (studies, runs) for workload, studies, runs in counts.iter_rows()}
         absent = [name for name in board.workloads if name not in there]
@@ -138,8 +137,7 @@ def incomplete(trials: pl.DataFrame, board: Board) -> list[Complaint]:
         parts = [f"nothing on {', '.join(absent)}"] if absent else []
         parts += [f"fewer runs than planned on {', '.join(few)}"] if few else []
         if parts:
-            file = own["file"].min()
-            text = f"{submission} ({file}, ...) has {'; '.join(parts)}"
+            text = f"{submission} ({own['file'].sort()[0]}, ...) has {'; '.join(parts)}"
             complaints.append(Complaint("incomplete submission", text))
     return complaints
 
@@ -164,7 +162,7 @@ def past_budget(trials: pl.DataFrame, evaluations: pl.DataFrame, board: Board) -
             "run past its budget",
             f"{row['file']}: {row['submission']}, {row['workload']}, study {row['study']}, trial "
             f"{row['trial']} goes on to {row['seconds']:.1f} s, the budget is {row['budget']:g} s; "
-            f"{row['count']} evaluations skipped",
+            f"evaluations skipped: {row['count']}",
         )
         for row in late.iter_rows(named=True)
     ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from algoperf_jax.errors import UserError
 from algoperf_jax.scoring.complaints import Complaint
 
 STUDY = re.compile(r"study_(\d+)$")
@@ -41,6 +42,9 @@ def find_trials(path: Path) -> tuple[list[TrialFolder], list[Complaint]]:
 
     Returns:
       The trials, and a complaint for each folder of a study that is not a workload's or trial's.
+
+    Raises:
+      UserError: a folder cannot be read.
     """
     trials: list[TrialFolder] = []
     complaints: list[Complaint] = []
@@ -58,7 +62,9 @@ def find_trials(path: Path) -> tuple[list[TrialFolder], list[Complaint]]:
                     complaints.append(Complaint("stray folder", text))
                     continue
                 trials.append(
-                    TrialFolder(submission, number, *workload.groups(), int(trial[1]), trial_folder)
+                    TrialFolder(
+                        submission, number, workload[1], workload[2], int(trial[1]), trial_folder
+                    )
                 )
     return trials, complaints
 
@@ -75,9 +81,12 @@ def _studies(folder: str, depth: int) -> Iterator[tuple[str, int, str]]:
 
 def _subfolders(folder: str) -> list[tuple[str, str]]:
     """Names and paths of the folders in a folder, sorted; hidden ones left out."""
-    with os.scandir(folder) as entries:
-        return sorted(
-            (entry.name, entry.path)
-            for entry in entries
-            if not entry.name.startswith(".") and entry.is_dir()
-        )
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(
+                (entry.name, entry.path)
+                for entry in entries
+                if not entry.name.startswith(".") and entry.is_dir()
+            )
+    except OSError as error:
+        raise UserError(f"folder {folder} cannot be read: {error.strerror}") from None

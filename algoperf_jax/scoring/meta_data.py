@@ -24,6 +24,7 @@ class MetaData:
       target: metric, direction and values.
       limits: step hint and runtime under these rules.
       budget_seconds: of this run.
+      ended: whether the trial has an outcome; one that has none still runs or was interrupted.
     """
 
     scale: str
@@ -32,6 +33,7 @@ class MetaData:
     target: Target
     limits: Limits
     budget_seconds: float
+    ended: bool
 
     @property
     def facts(self) -> tuple[Target, Limits, float]:
@@ -50,14 +52,14 @@ def read_meta_data(folder: str) -> MetaData | None:
         return None
     content = read_json(Path(path))
     try:
-        return _meta_data(content)
+        return _meta_data(content, ended=os.path.exists(os.path.join(folder, "outcome.json")))
     except KeyError as error:
         raise UserError(f"{path} has no value {error}") from None
     except (TypeError, ValueError) as error:
         raise UserError(f"{path} is not the account of a trial: {error}") from None
 
 
-def _meta_data(content: Mapping[str, Any]) -> MetaData:
+def _meta_data(content: Any, ended: bool) -> MetaData:
     configuration = content["configuration"]
     direction = content["workload.target_direction"]
     if direction not in ("max", "min"):
@@ -77,6 +79,7 @@ def _meta_data(content: Mapping[str, Any]) -> MetaData:
             runtime_seconds=float(content["workload.max_allowed_runtime_sec"]),
         ),
         budget_seconds=float(content["budget_sec"]),
+        ended=ended,
     )
 
 

@@ -26,7 +26,7 @@ class Records:
       board: what they are scored on; at scale mini with the facts that the records bring along.
       scale: `"full"` or `"mini"`.
       complaints: what was skipped, and why.
-      notes: other things worth knowing.
+      notes: other things worth knowing, one line each.
     """
 
     runs: pl.DataFrame
@@ -36,16 +36,20 @@ class Records:
     notes: tuple[str, ...]
 
 
+Logged = tuple[TrialFolder, MetaData | None]
+"""A trial of a log tree with its own account, if it has one."""
+
+
 class Sources(NamedTuple):
     """What lies at the paths.
 
     Attributes:
-      folders: trials of log trees with their own account, if they have one.
+      folders: trials of log trees.
       tidy: tidy files by name.
       complaints: about what could not be read.
     """
 
-    folders: Sequence[tuple[TrialFolder, MetaData | None]]
+    folders: Sequence[Logged]
     tidy: Mapping[str, TidyFile]
     complaints: Sequence[Complaint]
 
@@ -83,9 +87,13 @@ def read(
     folders, found, notes = _same_scale(folders, scale, chosen)
     complaints = [*complaints, *found]
     if scale == "mini":
+        text = "{} does not tell its scale and is taken to be full; skipped"
+        complaints += [Complaint("mixed scales", text.format(file)) for file in tidy]
         tidy = {}
     folders, found = _same_rules(folders, rules, tuning)
     complaints += found
+    if running := sum(account is not None and not account.ended for _, account in folders):
+        notes.append(f"{running} trials have not ended yet; they count with what they have so far")
     trials, found = checks.known_workloads(_trials(folders, tidy), facts)
     complaints += found
     if scale == "mini":
@@ -109,14 +117,15 @@ def read(
     complaints += [*duplicates, *excess, *unreadable, *checks.incomplete(trials, plan)]
     if not runs.height:
         what = f"rules {rules.name}, {tuning} tuning, scale {scale}"
-        why = f"; {complaints[0].kind}: {complaints[0].text}" if complaints else ""
+        reasons = [f"{kind}: {text}" for kind, text in complaints] + [*notes, *more_notes]
+        why = f"; {reasons[0]}" if reasons else ""
         raise UserError(f"nothing to score in {', '.join(map(str, paths))} under {what}{why}")
     return Records(runs, plan, scale, tuple(complaints), (*notes, *more_notes))
 
 
 def _sources(paths: Sequence[Path]) -> Sources:
     """Everything at the paths; what two of them hold counts once."""
-    folders: dict[str, tuple[TrialFolder, MetaData | None]] = {}
+    folders: dict[str, Logged] = {}
     tidy: dict[str, TidyFile] = {}
     complaints: list[Complaint] = []
     for path in paths:
@@ -142,7 +151,7 @@ def _sources(paths: Sequence[Path]) -> Sources:
 
 
 def _scale_of(
-    folders: Sequence[tuple[TrialFolder, MetaData | None]],
+    folders: Sequence[Logged],
     tidy: Mapping[str, TidyFile],
     scale: str | None,
 ) -> tuple[str, bool]:
@@ -155,10 +164,11 @@ def _scale_of(
 
 
 def _same_scale(
-    folders: Sequence[tuple[TrialFolder, MetaData | None]], scale: str, chosen: bool
-) -> tuple[list[tuple[TrialFolder, MetaData | None]], list[Complaint], list[str]]:
+    folders: Sequence[Logged], scale: str, chosen: bool
+) -> tuple[list[Logged], list[Complaint], list[str]]:
     """Trials of one scale; others are worth a note where it was asked for, else a complaint."""
-    kept, others = [], []
+    kept: list[Logged] = []
+    others: list[Logged] = []
     for folder, account in folders:
         own = account.scale if account else "full"
         (kept if own == scale else others).append((folder, account))
@@ -171,8 +181,8 @@ def _same_scale(
 
 
 def _same_rules(
-    folders: Sequence[tuple[TrialFolder, MetaData | None]], rules: RuleSet, tuning: Tuning
-) -> tuple[list[tuple[TrialFolder, MetaData | None]], list[Complaint]]:
+    folders: Sequence[Logged], rules: RuleSet, tuning: Tuning
+) -> tuple[list[Logged], list[Complaint]]:
     """Trials that do not say they were run under other rules."""
     kept, complaints = [], []
     for folder, account in folders:
@@ -189,7 +199,7 @@ def _same_rules(
 
 def _true_to(
     facts: Mapping[str, Facts],
-    folders: Sequence[tuple[TrialFolder, MetaData | None]],
+    folders: Sequence[Logged],
     trials: pl.DataFrame,
 ) -> checks.Checked:
     """Trials whose own account does not contradict the benchmark's facts."""
@@ -202,9 +212,7 @@ def _true_to(
     return trials.filter(~pl.col("file").is_in(false)), complaints
 
 
-def _trials(
-    folders: Sequence[tuple[TrialFolder, MetaData | None]], tidy: Mapping[str, TidyFile]
-) -> pl.DataFrame:
+def _trials(folders: Sequence[Logged], tidy: Mapping[str, TidyFile]) -> pl.DataFrame:
     """The table of all trials; `run` counts folders first, then the runs of each tidy file."""
     columns: dict[str, list[Any]] = {
         name: [getattr(folder, name) for folder, _ in folders] for name in KEYS
@@ -224,14 +232,14 @@ def _trials(
 
 def _runs(
     trials: pl.DataFrame,
-    folders: Sequence[tuple[TrialFolder, MetaData | None]],
+    folders: Sequence[Logged],
     tidy: Mapping[str, TidyFile],
     plan: Board,
 ) -> checks.Checked:
     """What each trial came to, from wherever it was recorded."""
     logs = trials.filter(pl.col("form") == "folder")
     rows, complaints = _logged(logs, plan)
-    evaluations, summaries = [rows], []
+    evaluations, summaries = [rows], list[pl.DataFrame]()
     for file, (form, content) in tidy.items():
         own = trials.filter((pl.col("file") == file) & (pl.col("form") == form))
         joined = content.join(own.select("run", *KEYS), on=list(KEYS)).drop(*KEYS)
@@ -249,7 +257,7 @@ def _runs(
             trials.filter(summarised), pl.concat(summaries), plan
         ).select(runs.columns)
         runs = pl.concat([runs, told])
-    return runs, complaints
+    return runs.sort("run"), complaints
 
 
 def _logged(logs: pl.DataFrame, plan: Board) -> checks.Checked:

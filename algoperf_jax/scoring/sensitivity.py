@@ -35,7 +35,7 @@ def without_workload(times_SxW: np.ndarray, parents: Sequence[int], r_max: float
 
 
 def without_submission(times_SxW: np.ndarray, parents: Sequence[int], r_max: float) -> np.ndarray:
-    """Scores in the field without one submission, [S, S]: column s leaves out s, whose own is NaN."""
+    """Scores in the field without one submission, [S, S]: column s leaves out s, itself NaN."""
     count = len(times_SxW)
     result = np.full((count, count), np.nan)
     for left_out in range(count):

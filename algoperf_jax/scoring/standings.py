@@ -89,9 +89,7 @@ def standings(
     Raises:
       UserError: there is no submission of the name given as baseline.
     """
-    study_times_ = study_times(
-        runs, board, time=time, trial_choice=trial_choice, studies=studies
-    )
+    study_times_ = study_times(runs, board, time=time, trial_choice=trial_choice, studies=studies)
     submissions = tuple(study_times_)
     if baseline is None and "baseline" in submissions:
         baseline = "baseline"
@@ -105,6 +103,7 @@ def standings(
     judged = verdict(times_SxW, parents, r_max)
     ratios_SxB = performance_ratios(judged.counted___SxB)
     budgets_W = np.array([board.budget(name, time) for name in board.workloads], np.float64)
+    budgets_W[budgets_W == 0.0] = np.nan  # a record that does not tell its step hint
     num_base = len(board.base)
     samples_NxS = sensitivity.bootstrap_scores(study_times_, parents, r_max, draws=draws)
     return Standings(

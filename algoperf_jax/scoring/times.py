@@ -105,7 +105,9 @@ def study_times(
       or has no measurements, NaN in all studies of a workload without any measurement.
     """
     value = pl.col("seconds" if time == "seconds" else "step")
-    chosen = value.min() if trial_choice == "min_time" else value.sort_by("eval_index", value).first()
+    chosen = (
+        value.min() if trial_choice == "min_time" else value.sort_by("eval_index", value).first()
+    )
     cell = ["submission", "workload", "slot"]
     reached = runs.filter(pl.col("eval_index").is_not_null()).group_by(cell).agg(chosen.alias("t"))
     measured = runs.filter(pl.col("num_evals") > 0).select("submission", "workload").unique()

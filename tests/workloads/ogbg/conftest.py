@@ -8,19 +8,8 @@ import numpy as np
 import pytest
 from golden_vectors import GoldenSet
 
+from workloads.ogbg import NETWORKS
 from workloads.ogbg.model import GraphNetwork, smallest_batch
-
-# Section 7 of the specification: what a variant changes.
-VARIANTS = {
-    "ogbg": {},
-    "ogbg_gelu": {"activation": "gelu"},
-    "ogbg_silu": {"activation": "silu"},
-    "ogbg_model_size": {
-        "latent_dim": 128,
-        "hidden_dims": (256, 256),
-        "num_message_passing_steps": 3,
-    },
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,10 +39,10 @@ def _full_float32_products():
         yield
 
 
-@pytest.fixture(scope="session", params=VARIANTS)
+@pytest.fixture(scope="session", params=NETWORKS)
 def variant(request: pytest.FixtureRequest, golden: GoldenSet) -> Variant:
     """Every variant in turn."""
-    model = GraphNetwork(**VARIANTS[request.param])
+    model = NETWORKS[request.param]
     init = jax.jit(lambda key: model.init(key, smallest_batch(), train=False, dropout_rate=0.1))
     params = init(jax.random.key(0))["params"]
     return Variant(request.param, model, params, golden.load(request.param))

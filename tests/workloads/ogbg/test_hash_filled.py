@@ -1,7 +1,7 @@
 """A second set of reference numbers: other parameters, graphs and labels than the golden vectors.
 
-The formulas and values are those of section 3.1 of the workload's specification; they were computed
-with the reference implementation v0.6.
+Parameters come from a hash of name and index, graphs and labels from small formulas; the values
+were computed with the reference implementation v0.6.
 """
 
 import math

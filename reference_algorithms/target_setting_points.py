@@ -1,0 +1,250 @@
+"""The points that set the benchmark's targets, by algorithm and workload.
+
+Of the variants only the constants are on record: those with a `beta2` are taken for NAdamW, those
+without for heavy-ball momentum, as their base workloads' were.
+"""
+
+NADAMW = {
+    "criteo1tb": {
+        "learning_rate": 0.0033313215673016375,
+        "beta1": 0.948000082541717,
+        "beta2": 0.9987934318891598,
+        "warmup_steps": 159,
+        "weight_decay": 0.0035784380304876183,
+    },
+    "imagenet_vit": {
+        "learning_rate": 0.0008445074561975979,
+        "beta1": 0.8895758153482813,
+        "beta2": 0.9978504782314613,
+        "warmup_steps": 6999,
+        "weight_decay": 0.08135402759553023,
+    },
+    "librispeech_deepspeech": {
+        "learning_rate": 0.004958460849689891,
+        "beta1": 0.863744242567442,
+        "beta2": 0.6291854735396584,
+        "warmup_steps": 720,
+        "weight_decay": 0.1147386261512052,
+    },
+    "wmt": {
+        "learning_rate": 0.0017486387539278373,
+        "beta1": 0.9326607383586145,
+        "beta2": 0.9955159689799007,
+        "warmup_steps": 1999,
+        "weight_decay": 0.08121616522670176,
+    },
+    "criteo1tb_layernorm": {
+        "learning_rate": 0.05493199486120455,
+        "beta1": 0.954922991734919,
+        "beta2": 0.9986188074995163,
+        "warmup_steps": 799,
+        "weight_decay": 0.00011065469792077193,
+    },
+    "criteo1tb_embed_init": {
+        "learning_rate": 0.002517072211464665,
+        "beta1": 0.9908351643533544,
+        "beta2": 0.9859568907533993,
+        "warmup_steps": 799,
+        "weight_decay": 0.12274552870237089,
+    },
+    "criteo1tb_resnet": {
+        "learning_rate": 0.001493629901423942,
+        "beta1": 0.9592129978682067,
+        "beta2": 0.9824918272399145,
+        "warmup_steps": 399,
+        "weight_decay": 0.00038587516415285595,
+    },
+    "fastmri_layernorm": {
+        "learning_rate": 0.008334676559764446,
+        "beta1": 0.8294338711079317,
+        "beta2": 0.8551723332825868,
+        "warmup_steps": 2714,
+        "weight_decay": 0.01371235755699044,
+    },
+    "fastmri_model_size": {
+        "learning_rate": 0.006173154695175443,
+        "beta1": 0.8496694604806512,
+        "beta2": 0.4639437428687345,
+        "warmup_steps": 1357,
+        "weight_decay": 0.1679001017957879,
+    },
+    "fastmri_tanh": {
+        "learning_rate": 0.04037951750205473,
+        "beta1": 0.9932215932637941,
+        "beta2": 0.9425306939334134,
+        "warmup_steps": 542,
+        "weight_decay": 0.14877061239151607,
+    },
+    "imagenet_resnet_silu": {
+        "learning_rate": 0.01897755400372091,
+        "beta1": 0.9666072782043229,
+        "beta2": 0.99681600289198,
+        "warmup_steps": 6999,
+        "weight_decay": 0.015653883841116094,
+    },
+    "imagenet_vit_glu": {
+        "learning_rate": 0.0008445074561975979,
+        "beta1": 0.8895758153482813,
+        "beta2": 0.9978504782314613,
+        "warmup_steps": 6999,
+        "weight_decay": 0.08135402759553023,
+    },
+    "imagenet_vit_map": {
+        "learning_rate": 0.0008445074561975979,
+        "beta1": 0.8895758153482813,
+        "beta2": 0.9978504782314613,
+        "warmup_steps": 6999,
+        "weight_decay": 0.08135402759553023,
+    },
+    "imagenet_vit_post_ln": {
+        "learning_rate": 0.00026032497966327757,
+        "beta1": 0.9709035036599892,
+        "beta2": 0.6572080806975734,
+        "warmup_steps": 13999,
+        "weight_decay": 0.03077045727617869,
+    },
+    "librispeech_conformer_attention_temperature": {
+        "learning_rate": 0.0007852999990476642,
+        "beta1": 0.6994142393023162,
+        "beta2": 0.9918636824608852,
+        "warmup_steps": 6000,
+        "weight_decay": 0.07286322158086678,
+    },
+    "librispeech_conformer_layernorm": {
+        "learning_rate": 0.0014446807792420305,
+        "beta1": 0.7427148812902895,
+        "beta2": 0.8993064520764248,
+        "warmup_steps": 3000,
+        "weight_decay": 0.06875136511682291,
+    },
+    "librispeech_conformer_gelu": {
+        "learning_rate": 0.000590120167916659,
+        "beta1": 0.737199286155609,
+        "beta2": 0.05919391544031072,
+        "warmup_steps": 9999,
+        "weight_decay": 0.14128519778326312,
+    },
+    "librispeech_deepspeech_no_resnet": {
+        "learning_rate": 0.0020162740358935045,
+        "beta1": 0.9604907112078142,
+        "beta2": 0.8765457000160508,
+        "warmup_steps": 3600,
+        "weight_decay": 0.0006149579248633481,
+    },
+    "librispeech_deepspeech_norm_and_spec_aug": {
+        "learning_rate": 0.0014446807792420305,
+        "beta1": 0.7427148812902895,
+        "beta2": 0.8993064520764248,
+        "warmup_steps": 1800,
+        "weight_decay": 0.06875136511682291,
+    },
+    "librispeech_deepspeech_tanh": {
+        "learning_rate": 0.003604759885558324,
+        "beta1": 0.9931094324430452,
+        "beta2": 0.9976871843749077,
+        "warmup_steps": 720,
+        "weight_decay": 0.120077307855989,
+    },
+    "ogbg_gelu": {
+        "learning_rate": 0.01897755400372091,
+        "beta1": 0.9666072782043229,
+        "beta2": 0.99681600289198,
+        "warmup_steps": 3000,
+        "weight_decay": 0.015653883841116094,
+    },
+    "ogbg_silu": {
+        "learning_rate": 0.00027866530268792414,
+        "beta1": 0.9919340993463499,
+        "beta2": 0.9979843253162892,
+        "warmup_steps": 6000,
+        "weight_decay": 0.00032418357325210813,
+    },
+    "ogbg_model_size": {
+        "learning_rate": 0.001734480757979605,
+        "beta1": 0.855609542347586,
+        "beta2": 0.9834185656478605,
+        "warmup_steps": 3000,
+        "weight_decay": 0.019843063335529494,
+    },
+    "wmt_post_ln": {
+        "learning_rate": 0.0003477912008450351,
+        "beta1": 0.9936632117510711,
+        "beta2": 0.9967873550453692,
+        "warmup_steps": 9999,
+        "weight_decay": 0.04120183162940475,
+    },
+    "wmt_attention_temp": {
+        "learning_rate": 0.000590120167916659,
+        "beta1": 0.737199286155609,
+        "beta2": 0.05919391544031072,
+        "warmup_steps": 9999,
+        "weight_decay": 0.14128519778326312,
+    },
+    "wmt_glu_tanh": {
+        "learning_rate": 0.000872041489644454,
+        "beta1": 0.45562164405092065,
+        "beta2": 0.9982167124443476,
+        "warmup_steps": 4999,
+        "weight_decay": 0.01536114562763022,
+        "label_smoothing": 0.1,
+    },
+}
+
+ADAMW = {
+    "librispeech_conformer": {
+        "learning_rate": 0.002106913873888147,
+        "beta1": 0.8231189937738506,
+        "beta2": 0.8774571227688758,
+        "warmup_steps": 1199,
+        "weight_decay": 0.27590534177690645,
+    },
+}
+
+MOMENTUM = {
+    "imagenet_resnet": {
+        "learning_rate": 4.131896390902391,
+        "beta1": 0.9274758113254791,
+        "warmup_steps": 6999,
+        "weight_decay": 5.6687777311501786e-06,
+        "decay_steps_factor": 0.9007765761611038,
+        "end_factor": 0.001,
+        "label_smoothing": 0.2,
+    },
+    "imagenet_resnet_gelu": {
+        "learning_rate": 0.3850582234619253,
+        "beta1": 0.9845129495436189,
+        "warmup_steps": 6999,
+        "weight_decay": 1.7359160785435053e-05,
+        "decay_steps_factor": 0.9504205232618159,
+        "end_factor": 0.001,
+        "label_smoothing": 0.2,
+    },
+    "imagenet_resnet_large_bn_init": {
+        "learning_rate": 4.131896390902391,
+        "beta1": 0.9274758113254791,
+        "warmup_steps": 6999,
+        "weight_decay": 5.6687777311501786e-06,
+        "decay_steps_factor": 0.9007765761611038,
+        "end_factor": 0.01,
+        "label_smoothing": 0.2,
+    },
+}
+
+NESTEROV = {
+    "fastmri": {
+        "learning_rate": 0.028609,
+        "beta1": 0.981543,
+        "warmup_steps": 1357,
+        "weight_decay": 0.000576,
+        "decay_steps_factor": 0.984398,
+        "end_factor": 0.01,
+    },
+    "ogbg": {
+        "learning_rate": 2.4917728606918423,
+        "beta1": 0.9449369031171744,
+        "warmup_steps": 3000,
+        "weight_decay": 1.2859640541025928e-07,
+        "decay_steps_factor": 0.861509027839639,
+        "end_factor": 0.001,
+    },
+}
