@@ -1,5 +1,6 @@
 """What the person who waits for a trial sees of it."""
 
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -59,10 +60,13 @@ class Lines:
         layout = trial.layout
         processes = f" in {layout.process_count} processes" if layout.process_count > 1 else ""
         self._say(
-            f"{trial.workload.name} ({trial.workload.scale}) with {trial.submission.name}: "
-            f"target validation/{self._name} {self._goal}, budget {_duration(self._budget)} of "
-            f"submission time, batch {problem.batch_size} on {layout.count} replicas over "
-            f"{len(layout.devices)} {layout.devices[0].platform} devices{processes}"
+            f"{trial.workload.name} ({trial.workload.scale}) with {trial.submission.name}, batch "
+            f"{problem.batch_size}, replicas {layout.count} on {len(layout.devices)} "
+            f"{layout.devices[0].platform} device(s){processes}"
+        )
+        self._say(
+            f"target: validation {self._name} {self._goal} "
+            f"within {_duration(self._budget)} of submission time"
         )
         if ledger.preemption_count:
             self._say(f"resumed at step {ledger.step}, {_duration(ledger.submission_seconds)} used")
@@ -75,18 +79,19 @@ class Lines:
         loss = f"loss {logs['loss']:.4f}  " if logs else ""
         used = f"{_duration(elapsed_seconds)} of {_duration(self._budget)}"
         line = f"step {step}  {loss}{self._metric}submission time {used}"
+        # A line that wraps could not be drawn over.
+        line = line[: shutil.get_terminal_size().columns - 1]
         self._out.write("\r" + line.ljust(self._width))
         self._out.flush()
         self._width = len(line)
 
     def evaluated(self, row: Mapping[str, Any]) -> None:
         value = row[f"validation/{self._name}"]
-        self._metric = f"{self._name} {value:.4f} (target {self._goal})  "
+        self._metric = f"{self._name} {value:.4f} ({self._goal})  "
         self._say(
             f"step {row['global_step']:>6}  {_duration(row['score']):>8}  "
-            f"validation/{self._name} {value:.5f} ({self._goal})  "
-            f"test {row[f'test/{self._name}']:.5f}  "
-            f"loss train {row['train/loss']:.5f} validation {row['validation/loss']:.5f}"
+            f"{self._name} {value:.5f} (test {row[f'test/{self._name}']:.5f})  "
+            f"loss {row['validation/loss']:.5f} (train {row['train/loss']:.5f})"
         )
 
     def ended(self, outcome: Outcome, ledger: Ledger, folder: Path | None) -> None:

@@ -133,10 +133,15 @@ class TimedLoop:
             self._ledger = Ledger.from_json(saved["ledger"])
             self._ledger.preemption_count += 1
             self._host_state = saved["host_state"]
-            self._stream.restore(saved["stream"])
         self._ledger.optimizer_init_seconds = initializing
         self._state = layout.put_state(initial)
         self._programs.set_knobs(self._ledger.knobs)
+        if found is not None:
+            # Compilation was charged before the break; a trial does not pay for it again.
+            step = self._programs.step(self._ledger.phase)
+            tried = step(layout.put_state(initial), next(self._stream), self._programs.inputs(0.0))
+            jax.block_until_ready((tried, self._programs.view(self._state)))
+            self._stream.restore(saved["stream"])
         self._clock = SubmissionClock(self._now, self._ledger.submission_seconds, layout.latest)
         self._began = self._now() - self._ledger.total_seconds
         if self._record:

@@ -30,7 +30,8 @@ def test_pipe_gets_plain_lines_with_the_summary_last():
     text = shown(io.StringIO(), max_steps=60, eval_every_steps=10)
     assert "\r" not in text
     lines = text.splitlines()
-    assert lines[0].startswith("toy (mini) with adamw: target validation/score >= -1")
+    assert lines[0].startswith("toy (mini) with adamw, batch 32, replicas 1 on 1 cpu device(s)")
+    assert lines[1].startswith("target: validation score >= -1 within")
     assert any("target reached at step" in line for line in lines)
 
 
@@ -38,8 +39,8 @@ def test_terminal_gets_a_live_line_that_is_cleared_before_others():
     text = shown(Terminal(), max_steps=3, eval_every_steps=10)
     live = [part for part in text.split("\r") if part.startswith("step 2 ")]
     assert "loss" in live[0]
-    assert "submission time" in live[0]
-    assert "(target >= -1)" in live[0]
+    assert "score -1." in live[0]
+    assert "(>= -1)" in live[0]
 
 
 def test_missed_target_says_why():

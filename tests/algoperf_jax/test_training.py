@@ -181,6 +181,36 @@ def test_nan_loss_fails_the_trial_with_its_files_intact(tmp_path):
     assert (tmp_path / "trial" / "eval_measurements.csv").read_text().count("\n") == 2
 
 
+def test_resumed_trial_does_not_pay_for_compilation_again(tmp_path):
+    now = FakeTime()
+
+    class Interrupt(BaseException):
+        pass
+
+    taken = []
+
+    def select(stream):
+        now.advance(1)
+        taken.append(1)
+        if len(taken) == 4:
+            raise Interrupt
+        return next(stream)
+
+    def slow_to_trace(hp, problem):
+        def update(updates, state, params=None):
+            now.advance(100)
+            return jax.tree.map(lambda g: -0.01 * g, updates), state
+
+        return optax.GradientTransformation(lambda params: (), update)
+
+    submission = sgd(optimizer=slow_to_trace, select=select)
+    arguments = {"now": now, "folder": tmp_path / "trial", "max_steps": 5, "eval_every_steps": 1}
+    with pytest.raises(Interrupt):
+        run(submission=submission, **arguments)
+    resumed = run(submission=submission, **arguments)
+    assert [row["score"] for row in resumed.ledger.evaluations] == [101, 102, 103, 104, 105]
+
+
 def test_exception_in_the_submission_fails_the_trial_with_its_reason(tmp_path):
     def select(stream):
         raise ValueError("no more of this")
