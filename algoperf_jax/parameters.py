@@ -1,8 +1,9 @@
 """What a submission may know about each parameter: its kind, shape and path."""
 
+import dataclasses
 import enum
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,8 +34,11 @@ class ParameterKind(enum.IntEnum):
     ATTENTION_BIAS = 14
 
 
-class ParameterInfo(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class ParameterInfo:
     """One leaf of `Problem.parameters`, the tree that mirrors `params`.
+
+    `jax.tree.map(rule, problem.parameters)` calls `rule` once per parameter.
 
     Attributes:
       shape: the parameter's shape.
