@@ -2,23 +2,33 @@
 
 python scripts/score.py experiments --rules=v0.5 --tuning=external
 python scripts/score.py my_records --against=published --markdown=board.md --json=board.json
+python scripts/score.py experiments --tuning=both --html=page
 """
 
 import argparse
+import datetime
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from command_line import answer_for
+from score_flags import check, parser
 
+import algoperf_jax
 from algoperf_jax.errors import UserError
 from algoperf_jax.records import write_text
-from algoperf_jax.rules import rule_set
-from algoperf_jax.scoring import published, report
+from algoperf_jax.rules import Tuning, rule_set
+from algoperf_jax.scoring import formats, published, report
 from algoperf_jax.scoring.complaints import fail_if_any, warning_lines
-from algoperf_jax.scoring.reading import Records, read
+from algoperf_jax.scoring.curves import curves
+from algoperf_jax.scoring.entries import Entry, entries_beside, entries_for, read_entries
+from algoperf_jax.scoring.figure import profile_figure
+from algoperf_jax.scoring.leaderboard import Leaderboard, frameworks
+from algoperf_jax.scoring.page.site import plotly_script, site
+from algoperf_jax.scoring.reading import Records, read, tunings_at
 from algoperf_jax.scoring.standings import standings
+from algoperf_jax.scoring.tables import all_tables, tables
 from workloads.facts import FACTS
 
 MINI_NOTICE = (
@@ -35,119 +45,73 @@ STEPS_NOTICE = (
 )
 
 
-def parser() -> argparse.ArgumentParser:
-    """The flags."""
-    p = argparse.ArgumentParser(
-        description="Scores records of training runs as the benchmark's rules say."
-    )
-    p.add_argument(
-        "paths",
-        nargs="*",
-        type=Path,
-        metavar="PATH",
-        help="a folder of records, a log tree SUBMISSION/study_K/WORKLOAD_FRAMEWORK/trial_J of one "
-        "or several submissions, or tidy CSV files (gzipped or not)",
-    )
-    rules = p.add_argument_group("what is scored")
-    rules.add_argument(
-        "--rules", default="v0.5", help="edition of the rules, v0.5 or v0.6 (default: v0.5)"
-    )
-    rules.add_argument("--tuning", choices=("external", "self"), default="external")
-    rules.add_argument(
-        "--scale",
-        choices=("mini", "full"),
-        help="the records to score where there are both (default: the scale they have, else full)",
-    )
-    rules.add_argument(
-        "--time",
-        choices=("seconds", "steps"),
-        default="seconds",
-        help="score submission time, or steps (default: seconds)",
-    )
-    rules.add_argument(
-        "--trial_choice",
-        choices=("min_time", "first_eval"),
-        default="min_time",
-        help="the trial that a study counts: the fastest one, or the one with the earliest "
-        "evaluation by number, as published scores have it (default: min_time)",
-    )
-    rules.add_argument(
-        "--studies", type=int, help="studies planned for your records (default: as the rules say)"
-    )
-    rules.add_argument(
-        "--qualification", action="store_true", help="score the qualification set alone"
-    )
-    rules.add_argument(
-        "--base_only", action="store_true", help="leave out held-out workloads and their rule"
-    )
-    rules.add_argument(
-        "--against",
-        choices=("published",),
-        help="score within the published field of v0.5, external tuning",
-    )
-    rules.add_argument(
-        "--baseline",
-        help="submission that speed-ups refer to (default: the one called baseline, if any)",
-    )
-    rules.add_argument(
-        "--strict",
-        action="store_true",
-        help="fail on anything that would otherwise be skipped with a warning, and on fewer "
-        "workloads, studies or trials than planned",
-    )
-    out = p.add_argument_group("output, besides the tables on the terminal")
-    out.add_argument("--json", type=Path, metavar="FILE", help="all numbers")
-    out.add_argument("--csv", type=Path, metavar="FILE", help="a row per submission and workload")
-    out.add_argument("--markdown", type=Path, metavar="FILE", help="the tables for a page")
-    return p
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; errors its reader can mend are raised as `UserError`."""
     flags = parser().parse_args(arguments)
     check(flags)
-    rules = rule_set(flags.rules)
+    script = plotly_script() if flags.html else ""
+    described = [entry for path in flags.metadata for entry in read_entries(path)]
+    boards = [
+        leaderboard(flags, tuning, paths, described) for tuning, paths in sources(flags).items()
+    ]
+    for board in boards:
+        shown = tables(board.standings, board.published)
+        print("\n".join([board.title, *board.notices, ""]))
+        print("\n".join(map(formats.as_text, shown)), end="\n" if len(boards) > 1 else "")
+    write_files(flags, boards)
+    if flags.html:
+        write_page(flags.html, boards, script)
+    return 0
+
+
+def sources(flags: argparse.Namespace) -> dict[Tuning, list[Path]]:
+    """The tuning rules to score under, each with the paths that hold records of it."""
+    if flags.tuning != "both":
+        return {flags.tuning: flags.paths}
+    found = tunings_at(flags.paths)
+    # The published field is of external tuning, and so is an empty folder, to complain about.
+    alone = {} if found and not flags.against else {"external": []}
+    return {**alone, **dict.fromkeys(found, flags.paths)}
+
+
+def leaderboard(
+    flags: argparse.Namespace, tuning: Tuning, paths: Sequence[Path], described: Iterable[Entry]
+) -> Leaderboard:
+    """Reads and scores the records of one tuning rule, within the published field if asked for."""
+    rules, shared = rule_set(flags.rules), flags.tuning == "both"
     field = None
-    if flags.against:
-        field = published.published_field(FACTS, rules, flags.tuning, flags.base_only)
+    if flags.against and not (shared and tuning == "self"):
+        field = published.published_field(FACTS, rules, tuning, flags.base_only)
     records = field
-    if flags.paths:
+    if paths or records is None:
         records = read(
-            flags.paths,
+            paths or flags.paths,
             FACTS,
             rules,
-            flags.tuning,
-            scale=flags.scale or ("full" if field else None),
+            tuning,
+            scale=flags.scale or ("full" if flags.against else None),
             studies=flags.studies,
             qualification=flags.qualification,
             base_only=flags.base_only,
+            shared=shared,
         )
         if flags.strict:
             fail_if_any(records.complaints)
         for line in warning_lines(records.complaints):
             print(f"warning: {line}", file=sys.stderr)
-    show(flags, records, field)
-    return 0
+    return scored(flags, records, field, described)
 
 
-def check(flags: argparse.Namespace) -> None:
-    """Raises a `UserError` for flags that do not go together."""
-    if not flags.paths and not flags.against:
-        raise UserError("name at least one PATH: a folder of records or a tidy CSV file")
-    if flags.studies is not None and flags.studies < 1:
-        raise UserError(f"--studies: {flags.studies} given, at least 1 is needed")
-    if flags.against and (flags.qualification or flags.scale == "mini"):
-        raise UserError(
-            "--against=published is the full set at scale full; leave out --qualification and "
-            "--scale=mini"
-        )
-
-
-def show(flags: argparse.Namespace, records: Records, field: Records | None) -> None:
-    """Scores the records, within the published field if there is one, prints and writes."""
-    runs, studies, names = records.runs, {}, []
+def scored(
+    flags: argparse.Namespace,
+    records: Records,
+    field: Records | None,
+    described: Iterable[Entry],
+) -> Leaderboard:
+    """The leaderboard of records, within the published field if there is one."""
+    runs, studies, names, known = records.runs, {}, frozenset[str](), list[Entry]()
     if field is not None:
-        names = sorted(set(field.runs["submission"]))
+        names, known = frozenset(field.runs["submission"]), published.published_entries()
     if field is not None and records is not field:
         runs, studies = published.within(records, field)
     result = standings(
@@ -158,28 +122,22 @@ def show(flags: argparse.Namespace, records: Records, field: Records | None) -> 
         baseline=flags.baseline,
         studies=studies,
     )
-    notices = notices_on(flags, records, bool(names))
     title = (
-        f"Rules {flags.rules}, {flags.tuning} tuning, scale {records.scale}, time in {flags.time}, "
-        f"trial choice {flags.trial_choice}: {runs.height} runs of {len(result.submissions)} "
-        "submissions"
+        f"Rules {flags.rules}, {records.board.tuning} tuning, scale {records.scale}, "
+        f"time in {flags.time}, trial choice {flags.trial_choice}: {runs.height} runs of "
+        f"{len(result.submissions)} submissions"
     )
-    tables = report.tables(result, names)
-    print("\n".join([title, *notices, ""]))
-    print("\n".join(report.as_text(table) for table in tables), end="")
-    if flags.json:
-        data = {
-            **report.as_json(result, names),
-            "scale": records.scale,
-            "notices": notices,
-            "warnings": [complaint._asdict() for complaint in records.complaints],
-        }
-        write("--json", flags.json, json.dumps(data, indent=1) + "\n")
-    if flags.csv:
-        write("--csv", flags.csv, report.as_csv(result, names))
-    if flags.markdown:
-        parts = [report.as_markdown(table, result.baseline) for table in tables]
-        write("--markdown", flags.markdown, "\n\n".join(["# Scores", title, *notices, *parts]))
+    known += [*entries_beside(records.runs), *described]
+    return Leaderboard(
+        standings=result,
+        scale=records.scale,
+        title=title,
+        notices=tuple(notices_on(flags, records, bool(names))),
+        complaints=records.complaints,
+        entries=entries_for(frameworks(runs), known, records.board.tuning),
+        published=names,
+        curves=tuple(curves(records.runs, records.evaluations, flags.time)) if flags.html else (),
+    )
 
 
 def notices_on(flags: argparse.Namespace, records: Records, against: bool) -> list[str]:
@@ -190,10 +148,56 @@ def notices_on(flags: argparse.Namespace, records: Records, against: bool) -> li
     return [*notices, *records.notes]
 
 
-def write(flag: str, path: Path, text: str) -> None:
+def write_files(flags: argparse.Namespace, boards: Sequence[Leaderboard]) -> None:
+    """Writes the files that flags name; with several boards the JSON has one under each rule."""
+    if flags.json:
+        data = {board.standings.board.tuning: numbers(board) for board in boards}
+        one = data[boards[0].standings.board.tuning]
+        text = json.dumps(one if len(boards) == 1 else data, indent=1)
+        write("--json", flags.json, text + "\n")
+    if flags.csv:
+        parts = [report.as_csv(b.standings, b.entries, b.published) for b in boards]
+        bodies = [part.partition("\n")[2] for part in parts[1:]]
+        write("--csv", flags.csv, "".join([parts[0], *bodies]))
+    if flags.markdown:
+        parts = ["# Scores"]
+        for board in boards:
+            shown = all_tables(board.standings, board.entries, board.published)
+            parts += [board.title, *board.notices]
+            parts += [formats.as_markdown(table, board.standings.baseline) for table in shown]
+        write("--markdown", flags.markdown, "\n\n".join(parts))
+    if flags.figure:
+        write("--figure", flags.figure, profile_figure(boards, flags.figure.suffix))
+
+
+def numbers(board: Leaderboard) -> dict[str, object]:
+    """Everything about a board as JSON data."""
+    return {
+        **report.as_json(board.standings, board.published),
+        "scale": board.scale,
+        "notices": board.notices,
+        "warnings": [complaint._asdict() for complaint in board.complaints],
+    }
+
+
+def write_page(folder: Path, boards: Sequence[Leaderboard], script: str) -> None:
+    """Writes the page's files into a folder, made if need be."""
+    today = datetime.date.today().isoformat()
+    footer = f"algoperf_jax {algoperf_jax.__version__}, {today}. Plots: plotly.js (MIT licence)."
+    for name, text in site(boards, script, footer).items():
+        write("--html", folder / name, text, make_folder=True)
+    print(f"page: {folder / 'index.html'}")
+
+
+def write(flag: str, path: Path, content: str | bytes, make_folder: bool = False) -> None:
     """Writes a file that a flag names."""
     try:
-        write_text(path, text)
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            write_text(path, content)
     except OSError as error:
         raise UserError(f"{flag}: cannot write {path}: {error.strerror}") from None
 

@@ -15,7 +15,15 @@
     sensitivity.py       leave-one-out and bootstrap
     standings.py         all of it for one field of submissions
     published.py         the published field
-    report.py            standings as JSON and tables
+    entries.py           what submitters say of their submissions
+    curves.py            the metric of each run against time
+    leaderboard.py       standings and what is shown beside them
+    tables.py            all of it as tables
+    formats.py           tables as text, Markdown, CSV
+    report.py            everything in one file: JSON, tidy CSV
+    figure.py            the performance profile for a paper
+    lines.py             colours and dashes of lines
+    page/                the leaderboard as a static page
 
 Nothing here names a workload: facts about workloads are arguments. Arrays carry their axes in
 their names: S submissions, W workloads (base first, then held-out), B base workloads, H held-out

@@ -39,6 +39,11 @@ def warning_lines(complaints: Iterable[Complaint], most_per_kind: int = 10) -> l
         if total > most_per_kind:
             lines.append(f"{kind}: ... and {total - most_per_kind} more")
     if complaints:
-        counts = ", ".join(f"{total} x {kind}" for kind, total in totals.items())
-        lines.append(f"in all {counts}")
+        lines.append(f"in all {counts(complaints)}")
     return lines
+
+
+def counts(complaints: Iterable[Complaint]) -> str:
+    """How many there are of each kind."""
+    totals = Counter(complaint.kind for complaint in complaints)
+    return ", ".join(f"{total} x {kind}" for kind, total in totals.items())

@@ -7,10 +7,14 @@ import polars as pl
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import Facts, RuleSet, Tuning
+from algoperf_jax.scoring.entries import Entry, read_entries
 from algoperf_jax.scoring.reading import Records, read
 
 RUNS = Path(__file__).parent / "published" / "v05_external_runs.csv.gz"
 """One row per run; `published/README.md` says where it comes from."""
+
+SUBMISSIONS = RUNS.with_name("v05_submissions.json")
+"""Who they are."""
 
 HARDWARE = "8 x V100 (16 GB)"
 """What the published runs were timed on."""
@@ -30,6 +34,11 @@ def published_field(
             f"{rules.name} with {tuning} tuning; score your records without it"
         )
     return read([RUNS], facts, rules, tuning, scale="full", base_only=base_only)
+
+
+def published_entries() -> list[Entry]:
+    """What is known of the published submissions."""
+    return read_entries(SUBMISSIONS)
 
 
 def within(yours: Records, published: Records) -> tuple[pl.DataFrame, dict[str, int]]:

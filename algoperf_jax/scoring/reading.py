@@ -23,6 +23,7 @@ class Records:
 
     Attributes:
       runs: one row per run, as `times.study_times` takes them.
+      evaluations: `run`, `step`, `seconds`, `value`; of runs that are not mere summaries.
       board: what they are scored on; at scale mini with the facts that the records bring along.
       scale: `"full"` or `"mini"`.
       complaints: what was skipped, and why.
@@ -30,6 +31,7 @@ class Records:
     """
 
     runs: pl.DataFrame
+    evaluations: pl.DataFrame
     board: Board
     scale: str
     complaints: tuple[Complaint, ...]
@@ -64,6 +66,7 @@ def read(
     studies: int | None = None,
     qualification: bool = False,
     base_only: bool = False,
+    shared: bool = False,
 ) -> Records:
     """Reads records, log trees and tidy files.
 
@@ -76,6 +79,8 @@ def read(
       rules, tuning: what to score under; records that say they are of another kind are skipped.
       scale: `"full"` or `"mini"`; None for the one that the records have, full where both occur.
       studies, qualification, base_only: as `board.board` takes them.
+      shared: the paths may hold records of both tuning rules: those of the other one are none of
+        this field's business, and those that do not say are of external tuning.
 
     Raises:
       UserError: a path does not exist; a submission has a workload under two frameworks; records
@@ -90,6 +95,9 @@ def read(
         text = "{} does not tell its scale and is taken to be full; skipped"
         complaints += [Complaint("mixed scales", text.format(file)) for file in tidy]
         tidy = {}
+    if shared:
+        folders = [one for one in folders if _tuning(one) == tuning]
+        tidy = tidy if tuning == "external" else {}
     folders, found = _same_rules(folders, rules, tuning)
     complaints += found
     if running := sum(account is not None and not account.ended for _, account in folders):
@@ -113,14 +121,27 @@ def read(
     checks.one_framework(trials)
     trials, duplicates = checks.distinct(trials)
     trials, excess = checks.planned(trials, plan)
-    runs, unreadable = _runs(trials, folders, tidy, plan)
+    runs, evaluations, unreadable = _runs(trials, tidy, plan)
     complaints += [*duplicates, *excess, *unreadable, *checks.incomplete(trials, plan)]
     if not runs.height:
         what = f"rules {rules.name}, {tuning} tuning, scale {scale}"
         reasons = [f"{kind}: {text}" for kind, text in complaints] + [*notes, *more_notes]
         why = f"; {reasons[0]}" if reasons else ""
         raise UserError(f"nothing to score in {', '.join(map(str, paths))} under {what}{why}")
-    return Records(runs, plan, scale, tuple(complaints), (*notes, *more_notes))
+    return Records(runs, evaluations, plan, scale, tuple(complaints), (*notes, *more_notes))
+
+
+def tunings_at(paths: Iterable[Path]) -> list[Tuning]:
+    """The tuning rules that the records at some paths say they are of; external if they do not."""
+    folders, tidy, _ = _sources(sorted({path.expanduser().resolve() for path in paths}))
+    found = {_tuning(one) for one in folders} | ({"external"} if tidy else set())
+    both: tuple[Tuning, ...] = ("external", "self")
+    return [tuning for tuning in both if tuning in found]
+
+
+def _tuning(logged: Logged) -> str:
+    _, account = logged
+    return account.tuning if account else "external"
 
 
 def _sources(paths: Sequence[Path]) -> Sources:
@@ -231,12 +252,9 @@ def _trials(folders: Sequence[Logged], tidy: Mapping[str, TidyFile]) -> pl.DataF
 
 
 def _runs(
-    trials: pl.DataFrame,
-    folders: Sequence[Logged],
-    tidy: Mapping[str, TidyFile],
-    plan: Board,
-) -> checks.Checked:
-    """What each trial came to, from wherever it was recorded."""
+    trials: pl.DataFrame, tidy: Mapping[str, TidyFile], plan: Board
+) -> tuple[pl.DataFrame, pl.DataFrame, list[Complaint]]:
+    """What each trial came to, from wherever it was recorded, and the evaluations."""
     logs = trials.filter(pl.col("form") == "folder")
     rows, complaints = _logged(logs, plan)
     evaluations, summaries = [rows], list[pl.DataFrame]()
@@ -257,7 +275,7 @@ def _runs(
             trials.filter(summarised), pl.concat(summaries), plan
         ).select(runs.columns)
         runs = pl.concat([runs, told])
-    return runs.sort("run"), complaints
+    return runs.sort("run"), table, complaints
 
 
 def _logged(logs: pl.DataFrame, plan: Board) -> checks.Checked:

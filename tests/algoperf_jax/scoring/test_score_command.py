@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,3 +104,84 @@ def test_a_name_of_the_published_field_cannot_be_yours(write_trial: WriteTrial) 
     folder = write_trial(workload="ogbg", metric=METRICS["ogbg"], submission="amos")
     with pytest.raises(UserError, match="'amos' is the name of a published submission"):
         score.main([str(folder.parents[3]), "--against=published"])
+
+
+def test_a_page_and_a_figure_are_written(
+    logs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("plotly")
+    pytest.importorskip("matplotlib")
+    about = tmp_path / "mine.json"
+    about.write_text(json.dumps({"name": "My <b>optimizer</b>", "authors": ["Ann"]}))
+    page, figure = tmp_path / "out" / "page", tmp_path / "profile.pdf"
+    score.main([logs, "--studies=1", f"--metadata={about}", f"--html={page}", f"--figure={figure}"])
+    assert f"page: {page / 'index.html'}" in capsys.readouterr().out
+    assert "My &lt;b&gt;optimizer&lt;/b&gt;" in (page / "index.html").read_text()
+    assert (page / "submissions" / "mine.html").exists()
+    assert (page / "assets" / "plotly.min.js").stat().st_size > 1_000_000
+    assert figure.read_bytes().startswith(b"%PDF")
+
+
+def test_the_published_field_has_names_and_no_curves(tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    score.main(["--against=published", f"--html={tmp_path}"])
+    text = (tmp_path / "index.html").read_text()
+    assert "Distributed Shampoo" in text and "Hao-Jun Shi" in text
+    assert "they hold no curves" in text
+
+
+@pytest.fixture
+def both(
+    tmp_path: Path, write_trial: WriteTrial, account: Callable[..., dict[str, object]]
+) -> list[str]:
+    """Records of both tuning rules in one folder."""
+    for submission, tuning in {"tuned": "external", "tuner": "self"}.items():
+        write_trial(
+            [(1, 5.0, 0.35)],
+            workload="ogbg",
+            metric="accuracy",
+            submission=submission,
+            meta_data=account(tuning=tuning),
+        )
+    return [str(tmp_path / "logs"), "--tuning=both"]
+
+
+def test_records_of_both_tuning_rules_are_scored_apart(
+    both: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [f"--{kind}={tmp_path / kind}" for kind in ("json", "csv", "markdown")]
+    score.main([*both, *files])
+    shown = capsys.readouterr()
+    assert "external tuning" in shown.out and "self tuning" in shown.out
+    assert "mixed rules" not in shown.err
+    data = json.loads((tmp_path / "json").read_text())
+    assert list(data["external"]["score_exact"]) == ["tuned"]
+    assert list(data["self"]["score_exact"]) == ["tuner"]
+    rows = list(csv.DictReader((tmp_path / "csv").open()))
+    assert {(row["tuning"], row["submission"]) for row in rows} == {
+        ("external", "tuned"),
+        ("self", "tuner"),
+    }
+    assert (tmp_path / "markdown").read_text().count("## Leaderboard") == 2
+
+
+def test_one_tuning_rule_alone_is_a_single_board(
+    logs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    score.main([logs, "--tuning=both", "--studies=1", f"--json={tmp_path / 'json'}"])
+    assert "external tuning" in capsys.readouterr().out
+    assert json.loads((tmp_path / "json").read_text())["tuning"] == "external"
+
+
+def test_with_nothing_to_score_both_tuning_rules_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nothing to score"):
+        score.main([str(tmp_path), "--tuning=both"])
+
+
+def test_importing_scoring_imports_no_library_of_reports() -> None:
+    code = (
+        "import sys; import algoperf_jax.scoring.page.site, algoperf_jax.scoring.figure; "
+        "assert not {'plotly', 'matplotlib'} & set(sys.modules)"
+    )
+    root = Path(score.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root)

@@ -1,0 +1,163 @@
+"""What submitters say of a submission: its name, who wrote it, what it is."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from algoperf_jax.errors import UserError
+from algoperf_jax.records import read_json
+from algoperf_jax.rules import Tuning
+
+FILE = "submission.json"
+"""Where a submission's folder of records may say it."""
+
+TUNINGS: Mapping[str, Tuning] = {
+    "external": "external",
+    "external_tuning": "external",
+    "self": "self",
+    "self_tuning": "self",
+}
+
+SYNONYMS = {
+    "id": ("id", "submission", "submission_folder"),
+    "name": ("name", "submission_name"),
+    "organisations": ("organisations", "organizations", "organisation", "affiliations"),
+    "authors": ("authors",),
+    "framework": ("framework",),
+    "prize_eligible": ("prize_eligible",),
+    "description": ("description",),
+    "version": ("version",),
+    "tuning": ("rule_set", "ruleset", "tuning"),
+}
+"""The keys under which each value may stand; the first that is there counts."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One submission as its authors describe it.
+
+    Attributes:
+      id: its name in the records.
+      name: its name for readers.
+      organisations, authors: their names.
+      framework: `"JAX"` or `"PyTorch"`; empty where nobody says.
+      prize_eligible: None where nobody says.
+      description: a sentence or some.
+      version: of the submission.
+      tuning: the rule it was written for; None for either.
+    """
+
+    id: str
+    name: str
+    organisations: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    framework: str = ""
+    prize_eligible: bool | None = None
+    description: str = ""
+    version: str = ""
+    tuning: Tuning | None = None
+
+
+def read_entries(path: Path) -> list[Entry]:
+    """The entries in a JSON file: one object, a list of them, or a list under `submissions`.
+
+    The keys are `id`, `name`, `organisations`, `authors`, `framework`, `prize_eligible`,
+    `description`, `version` and `rule_set`, and their synonyms in `SYNONYMS`. Names are lists, or
+    strings with commas. An object without `id` is about the submission that the file is named for.
+
+    Raises:
+      UserError: there is no such file, or it is something else.
+    """
+    content = read_json(path)
+    if content is None:
+        raise UserError(f"{path} does not exist; name a JSON file that describes submissions")
+    if isinstance(content, dict) and "submissions" in content:
+        content = content["submissions"]
+    objects = content if isinstance(content, list) else [content]
+    default = path.parent.name if path.name == FILE else path.stem
+    try:
+        return [_entry(one, default) for one in objects]
+    except ValueError as error:
+        raise UserError(f"{path} does not describe submissions: {error}") from None
+
+
+def entries_beside(runs: pl.DataFrame) -> list[Entry]:
+    """The entries that lie in the folders of submissions, under `FILE`.
+
+    Args:
+      runs: `submission`, `file`, `form`, as `checks` has them.
+    """
+    trials = runs.filter(pl.col("form") == "folder").select("submission", "file")
+    found = {}
+    for submission, file in trials.sort("submission", "file").iter_rows():
+        # The trial's folder lies in its workload's, in its study's, in its submission's.
+        path = Path(file).parents[2] / FILE
+        if path not in found and path.is_file():
+            found[path] = [
+                dataclasses.replace(entry, id=submission) for entry in read_entries(path)
+            ]
+    return [entry for entries in found.values() for entry in entries]
+
+
+def entries_for(
+    frameworks: Mapping[str, str], described: Iterable[Entry], tuning: Tuning
+) -> dict[str, Entry]:
+    """An entry for each submission; one that nobody describes has its name and its framework.
+
+    Args:
+      frameworks: by submission, `"jax"` or `"pytorch"`, as its records say; empty if unknown.
+      described: what is known; the last one about a submission under this tuning rule counts.
+      tuning: `"external"` or `"self"`.
+    """
+    known = {entry.id: entry for entry in described if entry.tuning in (None, tuning)}
+    shown = {"jax": "JAX", "pytorch": "PyTorch"}
+    result = {}
+    for name, framework in frameworks.items():
+        entry = known.get(name, Entry(name, name))
+        found = entry.framework or framework
+        result[name] = dataclasses.replace(entry, framework=shown.get(found.lower(), found))
+    return result
+
+
+def _entry(content: Any, default: str) -> Entry:
+    if not isinstance(content, dict):
+        raise ValueError(f"{content!r} stands where an object with a name is due")
+    values = {
+        field: next((content[key] for key in keys if content.get(key) is not None), None)
+        for field, keys in SYNONYMS.items()
+    }
+    prize = values["prize_eligible"]
+    if prize is not None and not isinstance(prize, bool):
+        raise ValueError(f"prize_eligible is {prize!r}, expected true, false or null")
+    kind = values["tuning"]
+    tuning = str(kind).lower().replace("-", "_") if kind is not None else None
+    if tuning is not None and tuning not in TUNINGS:
+        raise ValueError(f"rule_set is {kind!r}, expected one of {', '.join(TUNINGS)}")
+    id_ = _text(values["id"], "id") or default
+    return Entry(
+        id=id_,
+        name=_text(values["name"], "name") or id_,
+        organisations=_names(values["organisations"], "organisations"),
+        authors=_names(values["authors"], "authors"),
+        framework=_text(values["framework"], "framework"),
+        prize_eligible=prize,
+        description=_text(values["description"], "description"),
+        version=_text(values["version"], "version"),
+        tuning=TUNINGS[tuning] if tuning else None,
+    )
+
+
+def _text(value: Any, key: str) -> str:
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{key} is {value!r}, expected a text")
+    return " ".join((value or "").split())
+
+
+def _names(value: Any, key: str) -> tuple[str, ...]:
+    parts: Sequence[Any] = value.split(",") if isinstance(value, str) else (value or [])
+    if not isinstance(parts, list):
+        raise ValueError(f"{key} is {value!r}, expected a list of names")
+    return tuple(text for part in parts if (text := _text(part, key)))

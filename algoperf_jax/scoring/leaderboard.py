@@ -1,0 +1,45 @@
+"""One field's standings with everything that a reader is shown beside them."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import polars as pl
+
+from algoperf_jax.scoring.complaints import Complaint
+from algoperf_jax.scoring.curves import Curve
+from algoperf_jax.scoring.entries import Entry
+from algoperf_jax.scoring.standings import Standings
+
+
+@dataclasses.dataclass(frozen=True)
+class Leaderboard:
+    """What is shown of one tuning rule.
+
+    Attributes:
+      standings: the numbers.
+      scale: `"full"` or `"mini"`.
+      title: one line that says what was scored, and how.
+      notices: what a reader of the scores has to know, one line each.
+      complaints: what was skipped in the input.
+      entries: by submission what its authors say of it; the same names as in the standings.
+      published: names of the submissions of the published field; empty without it.
+      curves: of the runs whose evaluations are at hand.
+    """
+
+    standings: Standings
+    scale: str
+    title: str
+    notices: tuple[str, ...]
+    complaints: tuple[Complaint, ...]
+    entries: Mapping[str, Entry]
+    published: frozenset[str] = frozenset()
+    curves: tuple[Curve, ...] = ()
+
+
+def frameworks(runs: pl.DataFrame) -> dict[str, str]:
+    """The framework of each submission in a table of runs, sorted by name of the submission.
+
+    One that has several, on different workloads, has their names joined.
+    """
+    groups = runs.group_by("submission").agg(pl.col("framework").unique().sort()).sort("submission")
+    return {name: " and ".join(filter(None, found)) for name, found in groups.iter_rows()}

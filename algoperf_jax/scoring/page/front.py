@@ -1,0 +1,198 @@
+"""The front page: for each tuning rule tables, performance profile and training curves."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+from algoperf_jax.rules import Tuning
+from algoperf_jax.scoring.complaints import counts
+from algoperf_jax.scoring.curves import Curve, counted_curve
+from algoperf_jax.scoring.entries import Entry
+from algoperf_jax.scoring.leaderboard import Leaderboard
+from algoperf_jax.scoring.page.drawing import drawn, legend
+from algoperf_jax.scoring.page.html_table import html_table
+from algoperf_jax.scoring.page.links import Key, table_file
+from algoperf_jax.scoring.page.markup import Markup, breakable, element, joined
+from algoperf_jax.scoring.page.plots import (
+    Line,
+    Plot,
+    profile_plot,
+    submission_lines,
+    workload_plot,
+)
+from algoperf_jax.scoring.page.shell import page
+from algoperf_jax.scoring.tables import Table, all_tables
+
+RULES: Mapping[Tuning, str] = {"external": "External tuning", "self": "Self-tuning"}
+"""Headings of the tuning rules."""
+
+
+def front_page(leaderboards: Sequence[Leaderboard], pages: Mapping[Key, str], footer: str) -> str:
+    """The page that readers open.
+
+    Args:
+      leaderboards: one per tuning rule.
+      pages: the page of each submission, as `links.submission_pages` names them.
+      footer: its last line.
+    """
+    links, body = [], []
+    for board in leaderboards:
+        tuning = board.standings.board.tuning
+        links += _links(tuning, prefixed=len(leaderboards) > 1, curves=bool(board.curves))
+        body.append(_rule(board, pages))
+    rules = leaderboards[0].standings.board.rules.name
+    return page(
+        title="Leaderboard",
+        subtitle=f"AlgoPerf: training algorithms, rules {rules}. Time to reach a target.",
+        body=body,
+        navigation=links,
+        root="",
+        footer=footer,
+        plots=True,
+    )
+
+
+def name_of(entry: Entry, baseline: bool) -> Markup:
+    """A submission's name for readers, with its name in the records where that differs."""
+    name = element("em", entry.name) if baseline else element("span", entry.name)
+    return joined(
+        [name, element("small", breakable(entry.id)) if entry.id != entry.name else None], " "
+    )
+
+
+def notices(board: Leaderboard) -> Markup | None:
+    """What a reader of the scores has to know."""
+    lines = list(board.notices)
+    if board.complaints:
+        lines.append(f"warnings while the records were read: {counts(board.complaints)}")
+    items = [element("li", line) for line in lines]
+    return element("ul", *items, class_="notices") if items else None
+
+
+def _links(tuning: Tuning, prefixed: bool, curves: bool) -> list[Markup]:
+    parts = {"scores": "Scores", "profile": "Performance profile", "fractions": "Times to target"}
+    if curves:
+        parts["curves"] = "Training curves"
+    prefix = f"{RULES[tuning]}: " if prefixed else ""
+    return [
+        element("a", f"{prefix}{text}".capitalize(), href=f"#{tuning}-{part}")
+        for part, text in parts.items()
+    ]
+
+
+def _rule(board: Leaderboard, pages: Mapping[Key, str]) -> Markup:
+    """Everything about one tuning rule."""
+    standings, tuning = board.standings, board.standings.board.tuning
+    lines = submission_lines(board)
+    names = [
+        element(
+            "a",
+            name_of(board.entries[name], name == standings.baseline),
+            href=pages[Key(tuning, name)],
+        )
+        for name in standings.ranking
+    ]
+    shown = {table.name: table for table in all_tables(standings, board.entries, board.published)}
+
+    def show(table: str, left_out: Collection[str] = (), shaded: bool = False) -> Markup:
+        return html_table(
+            shown[table],
+            f"{tuning}-{table}-table",
+            names=names,
+            left_out=tuple(left_out),
+            shaded=shaded,
+            after=_downloads(tuning, shown[table]),
+        )
+
+    scores = [f"{standings.exact_S[standings.submissions.index(name)]:.4f}" for name in lines]
+    group = f"{tuning}-legend"
+    return element(
+        "section",
+        element("h2", RULES[tuning], id=tuning),
+        element("p", board.title, class_="about"),
+        notices(board),
+        element("h3", "Scores", id=f"{tuning}-scores"),
+        show("leaderboard", left_out=["name"]),
+        element("h3", "Performance profile", id=f"{tuning}-profile"),
+        element(
+            "div",
+            drawn(
+                profile_plot(board, lines),
+                f"{tuning}-profile-plot",
+                "How many workloads each submission solves within a multiple of the fastest time. "
+                "The score is the mean height of its line.",
+                group,
+                tall=True,
+            ),
+            legend(lines.values(), group, scores),
+            class_="beside",
+        ),
+        element("details", element("summary", "The profile as a table"), show("profile")),
+        element("h3", "Times to target", id=f"{tuning}-fractions"),
+        show("fractions", shaded=True),
+        show("speedups") if "speedups" in shown else None,
+        element("h3", "How far scores can be relied on", id=f"{tuning}-reliability"),
+        show("scores"),
+        *_curves(board, lines, group),
+        aria_labelledby=tuning,
+    )
+
+
+def _downloads(tuning: Tuning, table: Table) -> Markup:
+    links = [
+        element(
+            "a", label, href=table_file(tuning, table, suffix), aria_label=f"{table.title}: {label}"
+        )
+        for suffix, label in (("csv", "CSV"), ("md", "Markdown"))
+    ]
+    return element("p", "This table as ", joined(links, " or "), class_="downloads")
+
+
+def _curves(board: Leaderboard, lines: Mapping[str, Line], group: str) -> list[Markup | None]:
+    """A plot per workload with one run of each submission."""
+    standings, plan = board.standings, board.standings.board
+    tuning = plan.tuning
+    heading = element("h3", "Training curves", id=f"{tuning}-curves")
+    if not board.curves:
+        text = "The records that were scored are summaries; they hold no curves."
+        return [heading, element("p", text)]
+    own: dict[tuple[str, str], list[Curve]] = defaultdict(list)
+    for run in board.curves:
+        own[run.workload, run.submission].append(run)
+    plots: dict[str, Plot] = {}
+    for w, workload in enumerate(plan.workloads):
+        runs = [
+            (line, curve)
+            for name, line in lines.items()
+            if (curve := counted_curve(own[workload, name], standings.study_times[name][w], plan))
+        ]
+        if runs:
+            plots[workload] = workload_plot(workload, plan, runs)
+    figures = {
+        workload: drawn(plot, f"{tuning}-{workload}-plot", plot.title, group)
+        for workload, plot in plots.items()
+    }
+    base = [figures[name] for name in plan.base if name in figures]
+    held_out = [figures[name] for name in plan.held_out if name in figures]
+    there = {curve.submission for curve in board.curves}
+    missing = [line.label for name, line in lines.items() if name not in there]
+    text = (
+        "One run of each submission: that of the median study, or the one with the best value "
+        "where the median misses the target. Circles mark where a run meets the target; the start "
+        "of training lies outside the plots. The pages of submissions show all their runs."
+    )
+    return [
+        heading,
+        element("p", text),
+        element("p", f"No curves, as only summaries are at hand: {', '.join(missing)}.")
+        if missing
+        else None,
+        legend(lines.values(), f"{group}-again"),
+        element("div", *base, class_="plots"),
+        element(
+            "details",
+            element("summary", "Held-out workloads"),
+            element("div", *held_out, class_="plots"),
+        )
+        if held_out
+        else None,
+    ]

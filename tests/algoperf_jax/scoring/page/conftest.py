@@ -1,0 +1,74 @@
+"""A leaderboard whose submissions have hostile names, and its page."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from algoperf_jax.rules import RULE_SETS, Facts
+from algoperf_jax.scoring.curves import curves
+from algoperf_jax.scoring.entries import Entry, entries_for
+from algoperf_jax.scoring.leaderboard import Leaderboard, frameworks
+from algoperf_jax.scoring.page.site import site
+from algoperf_jax.scoring.reading import read
+from algoperf_jax.scoring.standings import standings
+
+HOSTILE = "<script>alert(1)</script>"
+LINK = '<a href="https://example.org/">"quoted" & named</a>'
+
+MakeBoard = Callable[..., Leaderboard]
+
+
+@pytest.fixture
+def make_board(
+    tmp_path: Path, facts: dict[str, Facts], write_trial: Callable[..., Path]
+) -> MakeBoard:
+    """A board of one tuning rule: baseline solves both workloads, two others one each."""
+
+    def make(tuning: str = "external") -> Leaderboard:
+        root = f"{tuning}_logs"
+        for name, alpha, beta in (
+            ("baseline", 10.0, 20.0),
+            ("a b?<i>", 30.0, None),
+            ("x", None, 9),
+        ):
+            rows = [(1, 1.0, 0.1), (2, alpha or 90.0, 0.7 if alpha else 0.2)]
+            write_trial(rows, submission=name, root=root)
+            rows = [(1, 1.0, 9.0), (2, beta or 90.0, 0.7 if beta else "")]
+            write_trial(rows, submission=name, workload="beta", metric="loss", root=root)
+        records = read(
+            [tmp_path / root], facts, RULE_SETS["v0.5"], tuning, studies=1, base_only=True
+        )
+        described = [
+            Entry(
+                "x",
+                HOSTILE,
+                organisations=(LINK,),
+                authors=(HOSTILE, "Ann Author"),
+                description=f"{HOSTILE} and {LINK}",
+                prize_eligible=True,
+            )
+        ]
+        return Leaderboard(
+            standings=standings(records.runs, records.board, draws=10),
+            scale="full",
+            title=f"Title with {HOSTILE}",
+            notices=(f"Notice with {HOSTILE}",),
+            complaints=records.complaints,
+            entries=entries_for(frameworks(records.runs), described, tuning),
+            curves=tuple(curves(records.runs, records.evaluations)),
+        )
+
+    return make
+
+
+@pytest.fixture
+def board(make_board: MakeBoard) -> Leaderboard:
+    """One board, external tuning."""
+    return make_board()
+
+
+@pytest.fixture
+def files(board: Leaderboard) -> dict[str, str]:
+    """All files of its page; the plotting library's script is a stand-in."""
+    return site([board], "/* plotly */", "footer")

@@ -1,0 +1,115 @@
+"""What submitters say of their submissions."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from algoperf_jax.errors import UserError
+from algoperf_jax.scoring.entries import Entry, entries_beside, entries_for, read_entries
+from algoperf_jax.scoring.published import published_entries
+
+
+def write(path: Path, content: Any) -> Path:
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_a_file_about_one_submission_is_about_the_one_it_is_named_for(tmp_path: Path) -> None:
+    content = {
+        "name": "My  optimizer",
+        "organisations": ["One", "Two"],
+        "authors": ["Ann"],
+        "description": "a line",
+        "framework": "jax",
+        "prize_eligible": False,
+        "rule_set": "self",
+    }
+    assert read_entries(write(tmp_path / "mine.json", content)) == [
+        Entry(
+            id="mine",
+            name="My optimizer",
+            organisations=("One", "Two"),
+            authors=("Ann",),
+            framework="jax",
+            prize_eligible=False,
+            description="a line",
+            tuning="self",
+        )
+    ]
+
+
+def test_synonyms_and_names_with_commas_are_understood(tmp_path: Path) -> None:
+    content = {
+        "submissions": [
+            {
+                "submission_folder": "a",
+                "submission_name": "A",
+                "affiliations": "One, Two",
+                "authors": "Ann, Ben",
+                "ruleset": "self-tuning",
+            },
+            {"id": "b", "ruleset": "external", "prize_eligible": None},
+        ]
+    }
+    one, other = read_entries(write(tmp_path / "all.json", content))
+    assert (one.id, one.organisations, one.authors) == ("a", ("One", "Two"), ("Ann", "Ben"))
+    assert one.tuning == "self"
+    assert other == Entry("b", "b", tuning="external")
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ({"authors": 3}, "authors is 3, expected a list of names"),
+        ({"authors": [3]}, "authors is 3, expected a text"),
+        ({"name": ["x"]}, "expected a text"),
+        ({"prize_eligible": "yes"}, "expected true, false or null"),
+        ({"rule_set": "none"}, "expected one of external"),
+        (["x"], "an object with a name is due"),
+    ],
+)
+def test_anything_else_is_an_error_that_names_the_file(
+    tmp_path: Path, content: Any, message: str
+) -> None:
+    path = write(tmp_path / "mine.json", content)
+    with pytest.raises(UserError, match=message) as error:
+        read_entries(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        read_entries(tmp_path / "absent.json")
+
+
+def test_submissions_that_nobody_describes_have_their_name_and_framework() -> None:
+    described = [
+        Entry("a", "Under self-tuning", tuning="self"),
+        Entry("b", "Old"),
+        Entry("b", "New", framework="JAX and more"),
+        Entry("c", "c", framework="pytorch"),
+    ]
+    found = entries_for({"a": "jax", "b": "pytorch", "c": ""}, described, "external")
+    assert found == {
+        "a": Entry("a", "a", framework="JAX"),
+        "b": Entry("b", "New", framework="JAX and more"),
+        "c": Entry("c", "c", framework="PyTorch"),
+    }
+
+
+def test_a_folder_of_records_may_describe_its_submission(tmp_path: Path) -> None:
+    trial = tmp_path / "mine" / "study_0" / "alpha_jax" / "trial_1"
+    trial.mkdir(parents=True)
+    write(tmp_path / "mine" / "submission.json", {"id": "other", "name": "Mine"})
+    runs = pl.DataFrame({"submission": ["mine"], "file": [str(trial)], "form": ["folder"]})
+    assert entries_beside(runs) == [Entry("mine", "Mine")]
+
+
+def test_the_published_field_is_described() -> None:
+    entries = published_entries()
+    assert len(entries) == 11
+    assert all(e.authors and e.organisations and e.description for e in entries)
+    assert {entry.tuning for entry in entries} == {"external"}
