@@ -254,7 +254,8 @@ class Submission:
       description: one line.
       hyperparameters: its default point; a given point must have the same names.
       batch_size: `workload_name -> global batch size`; ValueError for a name it does not know,
-        which is then tried again with the name of the base workload.
+        which is then tried again with the name of the base workload, and after that the
+        workload's own batch size is used.
       objective: `hyperparameters -> Objective`.
       eval_view: `(opt_state, params, model_state) -> (params, model_state)` to evaluate with;
         training goes on from the state it had.

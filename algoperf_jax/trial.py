@@ -1,5 +1,6 @@
 """A trial before its clock starts: everything chosen, checked and derived."""
 
+import contextlib
 import dataclasses
 import zlib
 from collections.abc import Mapping
@@ -249,23 +250,15 @@ def chosen_batch_size(workload: Workload, submission: Submission) -> int:
     """The submission's global batch size for the workload, or the workload's own.
 
     A submission's table is about the benchmark itself: at scale mini it is asked for
-    `<name>_mini`, and the workload's size is used where it does not know that name.
+    `<name>_mini`; at full scale for the workload's name, then for that of its base.
     """
-    if submission.batch_size is None:
-        return workload.batch_size
-    mini = workload.scale == "mini"
-    names = [f"{workload.name}_mini"] if mini else [workload.name, workload.base_name]
-    for name in names:
-        try:
-            return submission.batch_size(name)
-        except ValueError:
-            continue
-    if mini:
-        return workload.batch_size
-    raise UserError(
-        f"submission {submission.name!r} has no batch size for workload {workload.name!r}; "
-        "add it to the submission's batch_size, or give --batch_size"
-    )
+    if submission.batch_size is not None:
+        mini = workload.scale == "mini"
+        names = [f"{workload.name}_mini"] if mini else [workload.name, workload.base_name]
+        for name in names:
+            with contextlib.suppress(ValueError):
+                return submission.batch_size(name)
+    return workload.batch_size
 
 
 def trial_key(workload: str, seed: int, study: int, trial: int) -> jax.Array:

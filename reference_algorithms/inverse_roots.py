@@ -18,7 +18,11 @@ def by_eigenvalues(matrices: jax.Array, power: float, ridge: float) -> jax.Array
       power: of the root.
       ridge: added to the eigenvalues.
     """
-    values, vectors = jnp.linalg.eigh(matrices)
+    # Several batched eigh at once can wait for each other for ever on a CPU of few cores (jaxlib
+    # 0.10.2, two cores), so there they go one by one.
+    values, vectors = jax.lax.platform_dependent(
+        matrices, cpu=lambda m: jax.lax.map(jnp.linalg.eigh, m), default=jnp.linalg.eigh
+    )
     values = values - jnp.minimum(values[:, :1], 0.0) + ridge
     scaled = vectors * (values ** (-1.0 / power))[:, None, :]
     return jnp.einsum("zij,zkj->zik", scaled, vectors, precision=EXACT)

@@ -84,7 +84,7 @@ submission = Submission(
     description="SGD with heavy-ball momentum, warm-up and linear decay",
     optimizer=optimizer,
     hyperparameters={
-        "learning_rate": 0.3,
+        "learning_rate": 1.0,
         "one_minus_beta1": 0.1,
         "warmup_factor": 0.05,
         "weight_decay": 1e-6,

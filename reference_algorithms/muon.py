@@ -1,6 +1,8 @@
 """Muon for matrices, NAdamW for everything else; constants of a self-tuning submission."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import optax
@@ -31,7 +33,7 @@ def matrix_axes(parameter: ParameterInfo) -> MuonDimensionNumbers:
     return MuonDimensionNumbers(reduction_axis=axes[:-1], output_axis=axes[-1:])
 
 
-def scale_by_width(axes: optax.Params) -> optax.GradientTransformation:
+def scale_by_width(axes: Any) -> optax.GradientTransformation:
     """Updates times `sqrt(max(1, columns / rows))`; `axes` as for `muon`."""
 
     def scaled(update: jax.Array, axes: MuonDimensionNumbers) -> jax.Array:
@@ -45,7 +47,7 @@ def muon(
     learning_rate: optax.ScalarOrSchedule,
     beta: float,
     weight_decay: float,
-    axes: optax.Params,
+    axes: Any,
 ) -> optax.GradientTransformation:
     """Steps along the orthogonal matrix that is nearest to the averaged gradient.
 
@@ -85,10 +87,8 @@ def optimizer(hyperparameters: Hyperparameters, problem: Problem) -> optax.Gradi
     """
     h = hyperparameters
 
-    def for_each(choose) -> optax.Params:
-        return jax.tree.map(
-            choose, problem.parameters, is_leaf=lambda x: isinstance(x, ParameterInfo)
-        )
+    def for_each(choose: Callable[[ParameterInfo], Any]) -> Any:
+        return jax.tree.map(choose, problem.parameters)
 
     axes = for_each(lambda p: matrix_axes(p) if is_matrix(p) else optax.MaskedNode())
     schedule = warmup_cosine(h.learning_rate, problem.step_hint, h.warmup_factor)

@@ -23,11 +23,13 @@ def horizon(problem: Problem) -> int:
     return int(0.75 * problem.step_hint)
 
 
-def _cosine(h: Hyperparameters, problem: Problem) -> optax.Schedule:
+def cosine(h: Hyperparameters, problem: Problem) -> optax.Schedule:
+    """Warm-up and cosine decay; `h` has `learning_rate` (the peak) and `warmup_steps`."""
     return cosine_after_warmup(h.learning_rate, horizon(problem), h.warmup_steps)
 
 
-def _line(h: Hyperparameters, problem: Problem) -> optax.Schedule:
+def line(h: Hyperparameters, problem: Problem) -> optax.Schedule:
+    """Warm-up and linear decay; `h` has `decay_steps_factor` and `end_factor`, too."""
     return line_after_warmup(
         h.learning_rate, horizon(problem), h.warmup_steps, h.decay_steps_factor, h.end_factor
     )
@@ -36,13 +38,13 @@ def _line(h: Hyperparameters, problem: Problem) -> optax.Schedule:
 def adamw_optimizer(h: Hyperparameters, problem: Problem) -> optax.GradientTransformation:
     """AdamW; `h` has `learning_rate`, `beta1`, `beta2`, `warmup_steps`, `weight_decay`."""
     return optax.adamw(
-        _cosine(h, problem), b1=h.beta1, b2=h.beta2, eps=1e-8, weight_decay=h.weight_decay
+        cosine(h, problem), b1=h.beta1, b2=h.beta2, eps=1e-8, weight_decay=h.weight_decay
     )
 
 
 def nadamw_optimizer(h: Hyperparameters, problem: Problem) -> optax.GradientTransformation:
     """NAdamW; `h` as for `adamw_optimizer`."""
-    return nadamw(_cosine(h, problem), h.beta1, h.beta2, h.weight_decay)
+    return nadamw(cosine(h, problem), h.beta1, h.beta2, h.weight_decay)
 
 
 def momentum_optimizer(h: Hyperparameters, problem: Problem) -> optax.GradientTransformation:
@@ -50,12 +52,12 @@ def momentum_optimizer(h: Hyperparameters, problem: Problem) -> optax.GradientTr
 
     These are `warmup_steps`, `decay_steps_factor` and `end_factor`.
     """
-    return momentum_sgd(_line(h, problem), h.beta1, h.weight_decay, nesterov=False)
+    return momentum_sgd(line(h, problem), h.beta1, h.weight_decay, nesterov=False)
 
 
 def nesterov_optimizer(h: Hyperparameters, problem: Problem) -> optax.GradientTransformation:
     """Nesterov momentum; `h` as for `momentum_optimizer`."""
-    return momentum_sgd(_line(h, problem), h.beta1, h.weight_decay, nesterov=True)
+    return momentum_sgd(line(h, problem), h.beta1, h.weight_decay, nesterov=True)
 
 
 BATCH_SIZE = deviating(imagenet_resnet_silu=512, imagenet_resnet_gelu=512, imagenet_vit_glu=512)

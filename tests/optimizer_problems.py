@@ -79,6 +79,25 @@ def nine_parameters(dtype: Any = np.float32) -> tuple[dict[str, np.ndarray], Gra
     return start, grad_at
 
 
+def noisy_matrix(steps: int, dtype: Any = np.float32) -> tuple[dict[str, np.ndarray], GradAt]:
+    """Start and gradient of a problem whose gradients span all directions, for Shampoo's factors.
+
+    The matrix is too large for its axes to be merged, and too small to be cut.
+    """
+    generator = np.random.default_rng(0)
+    shapes = {"w": (70, 64), "b": (5,)}
+    start = {name: generator.normal(size=shape) for name, shape in shapes.items()}
+    noise = {name: generator.normal(size=(steps, *shape)) for name, shape in shapes.items()}
+    # Rounded to float32 in either case, so that both see the same numbers.
+    start, noise = jax.tree.map(lambda x: x.astype(np.float32).astype(dtype), (start, noise))
+
+    def grad_at(step: Any, params: Any) -> Any:
+        table = noise if dtype is np.float64 else jax.tree.map(jnp.asarray, noise)
+        return jax.tree.map(lambda p, n: 0.5 * p + n[step], params, table)
+
+    return start, grad_at
+
+
 def trajectory(
     optimizer: optax.GradientTransformation, start: Any, grad_at: GradAt, steps: int
 ) -> tuple[list[Any], Any]:

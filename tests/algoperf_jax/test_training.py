@@ -15,7 +15,7 @@ from algoperf_jax.records import read_json
 from algoperf_jax.rules import Limits, Target
 from algoperf_jax.submission import Control, Directive, Submission
 from algoperf_jax.training import train
-from algoperf_jax.trial import Settings
+from algoperf_jax.trial import Settings, chosen_batch_size
 
 OUT_OF_REACH = Target("score", "max", validation=1.0, test=1.0)
 
@@ -410,20 +410,21 @@ def test_state_with_a_function_is_refused_with_its_path():
     assert "object" in run(submission=sgd(optimizer=optimizer)).outcome.reason
 
 
-def test_batch_size_falls_back_from_variant_to_base():
-    sizes = {"toy": 16}
-
+@pytest.mark.parametrize(
+    ("sizes", "name", "scale", "chosen"),
+    [
+        ({"toy_gelu": 8, "toy": 16}, "toy_gelu", "full", 8),
+        ({"toy": 16}, "toy_gelu", "full", 16),
+        ({"other": 16}, "toy_gelu", "full", 32),
+        ({"toy": 16}, "toy", "mini", 32),
+        ({"toy_mini": 4}, "toy", "mini", 4),
+    ],
+)
+def test_batch_size_falls_back_to_base_and_workload(sizes, name, scale, chosen):
     def batch_size(name):
         if name not in sizes:
             raise ValueError(name)
         return sizes[name]
 
-    variant = dataclasses.replace(toy(target=OUT_OF_REACH), name="toy_gelu", scale="full")
-    seen = []
-
-    def optimizer(hp, problem):
-        seen.append(problem.batch_size)
-        return optax.sgd(0.1)
-
-    run(variant, sgd(batch_size=batch_size, optimizer=optimizer), max_steps=1)
-    assert seen == [16]
+    workload = dataclasses.replace(toy(), name=name, scale=scale)
+    assert chosen_batch_size(workload, sgd(batch_size=batch_size)) == chosen

@@ -62,3 +62,25 @@ def test_target_setting_knows_the_variants_too():
     submission = reference_algorithms.get("reference_algorithms.target_setting:wmt_post_ln")
     assert submission.hyperparameters["warmup_steps"] == 9999
     assert "not a valid submission" in submission.description
+
+
+def test_papers_spaces_draw_the_points_that_the_protocol_states():
+    (point,) = tuning.points(tuning.parse(reference_algorithms.get("nadamw").search_space), 1)
+    assert point == pytest.approx(
+        {
+            "learning_rate": 0.0019814680146414726,
+            "one_minus_beta1": 0.045677535963609565,
+            "beta2": 0.999,
+            "warmup_factor": 0.05,
+            "weight_decay": 0.010340635370188849,
+            "label_smoothing": 0.1,
+            "dropout_rate": 0.0,
+        }
+    )
+
+
+def test_the_smaller_space_of_a_paper_baseline_differs_in_beta1_alone():
+    tuned, fixed = (reference_algorithms.get(n).search_space for n in ("lamb", "lamb_no_beta1"))
+    assert list(tuned) == list(fixed)
+    assert {name for name in tuned if tuned[name] != fixed[name]} == {"one_minus_beta1"}
+    assert fixed["one_minus_beta1"] == {"feasible_points": [0.1]}

@@ -1,0 +1,101 @@
+"""Schedule-free training: what is evaluated, and the restart of the self-tuning submission."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from fake_time import FakeTime
+from toy_workload import toy
+
+import reference_algorithms
+from algoperf_jax.rules import Target
+from algoperf_jax.submission import Evaluation
+from algoperf_jax.training import train
+from algoperf_jax.trial import Settings
+from reference_algorithms.schedule_free_adamw import RATE_KNOB, restart_when_stuck, self_tuning
+
+OUT_OF_REACH = Target("score", "max", validation=1.0, test=1.0)
+
+
+@dataclasses.dataclass
+class Told:
+    """The parts of a `Progress` that the decision reads."""
+
+    values: list
+    step: int = 20
+    direction: str = "max"
+
+    knobs = {RATE_KNOB: 0.5}
+
+    @property
+    def problem(self):
+        return dataclasses.replace(
+            PROBLEM, target_metric="score", target_direction=self.direction, step_hint=100
+        )
+
+    @property
+    def evaluations(self):
+        return [Evaluation(i, float(i), {"validation/score": v}) for i, v in enumerate(self.values)]
+
+    def initial_state(self):
+        return "the initial state"
+
+
+@dataclasses.dataclass(frozen=True)
+class ProblemFacts:
+    target_metric: str = ""
+    target_direction: str = ""
+    step_hint: int = 0
+
+
+PROBLEM = ProblemFacts()
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.105, 0.102, 0.103], [0.5, 0.4, 0.4, 0.4, float("nan")]])
+def test_a_training_that_is_stuck_begins_again_at_half_the_rate(values):
+    directive = restart_when_stuck(Told(values))
+    assert directive.knobs == {RATE_KNOB: 0.25}
+    assert directive.state == "the initial state"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        Told([0.1, 0.1, 0.1]),  # too few evaluations
+        Told([0.1, 0.1, 0.1, 0.1], step=10),  # too early
+        Told([0.1, 0.2, 0.2, 0.2, 0.2]),  # better than at first
+        Told([0.5, 0.1, 0.1, 0.1, 0.2]),  # on its way up
+        Told([0.5, 0.4, 0.3, 0.2], direction="min"),  # lower is better
+    ],
+)
+def test_a_training_that_improves_goes_on(told):
+    assert restart_when_stuck(told) is None
+
+
+def test_restarting_takes_the_training_back_to_its_initial_model():
+    # A learning rate of next to nothing: the metric cannot move.
+    result = train(
+        toy(target=OUT_OF_REACH),
+        self_tuning,
+        Settings(
+            replicas=2,
+            max_steps=15,
+            eval_every_steps=3,
+            hyperparameters={"learning_rate": 1e-6, "weight_decay": 0.0},
+        ),
+        now=FakeTime(),
+    )
+    assert result.outcome.status == "training complete"
+    # Steps 1, 3, 6 and 9 are too early; after step 12 it begins again.
+    assert result.ledger.knobs == {RATE_KNOB: 0.5}
+    assert (result.state.step, result.state.opt_state.count) == (15, 3)
+
+
+def test_evaluations_do_not_change_the_training():
+    def final_state(every):
+        settings = Settings(replicas=2, max_steps=6, eval_every_steps=every)
+        submission = reference_algorithms.get("schedule_free_adamw")
+        return train(toy(target=OUT_OF_REACH), submission, settings, now=FakeTime()).state
+
+    jax.tree.map(np.testing.assert_array_equal, final_state(2), final_state(6))
