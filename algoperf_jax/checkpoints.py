@@ -37,25 +37,32 @@ class Checkpoints:
             ),
         )
 
-    def save(self, step: int, state: Any, ledger: Mapping[str, Any]) -> None:
+    def save(
+        self,
+        step: int,
+        state: Any,
+        ledger: Mapping[str, Any],
+        host_state: Mapping[str, Any] | None = None,
+    ) -> None:
         """Starts writing; returns once the arrays may change again.
 
         Args:
           step: completed steps; also the checkpoint's name.
           state: a pytree of host arrays that own their memory.
           ledger: a dict that JSON can hold.
+          host_state: arrays with elements, or numbers, by name; what `control` keeps.
         """
-        self._manager.save(
-            step,
-            args=self._ocp.args.Composite(
-                state=self._ocp.args.StandardSave(_named_arrays(state)),
-                ledger=self._ocp.args.JsonSave(dict(ledger)),
-            ),
-            force=True,
-        )
+        items = {
+            "state": self._ocp.args.StandardSave(_named_arrays(state)),
+            "ledger": self._ocp.args.JsonSave(dict(ledger)),
+        }
+        if host_state:
+            copies = {name: np.array(value) for name, value in host_state.items()}
+            items["host_state"] = self._ocp.args.StandardSave(copies)
+        self._manager.save(step, args=self._ocp.args.Composite(**items), force=True)
 
-    def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
-        """The newest state, in the structure of `like`, and ledger; None where there is none.
+    def restore(self, like: Any) -> tuple[Any, dict[str, Any], dict[str, Any] | None] | None:
+        """The newest state, in the structure of `like`, ledger and host state; or None.
 
         Raises:
           UserError: the checkpoint's arrays are not those of `like`, with the first that differs.
@@ -63,14 +70,16 @@ class Checkpoints:
         step = self._manager.latest_step()
         if step is None:
             return None
-        found = self._manager.restore(
-            step,
-            args=self._ocp.args.Composite(
-                state=self._ocp.args.StandardRestore(), ledger=self._ocp.args.JsonRestore()
-            ),
-        )
-        where = f"checkpoint {self._folder / str(step)}"
-        return _with_arrays(like, found.state, where), found.ledger
+        folder = self._folder / str(step)
+        items = {
+            "state": self._ocp.args.StandardRestore(),
+            "ledger": self._ocp.args.JsonRestore(),
+        }
+        if (folder / "host_state").exists():
+            items["host_state"] = self._ocp.args.StandardRestore()
+        found = self._manager.restore(step, args=self._ocp.args.Composite(**items))
+        state = _with_arrays(like, found.state, f"checkpoint {folder}")
+        return state, found.ledger, found.get("host_state")
 
     def wait(self) -> None:
         """Waits until everything saved is complete on disk."""

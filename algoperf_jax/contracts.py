@@ -52,11 +52,16 @@ def check_batch(batch: Any, replicas: int, what: str) -> None:
 def check_arrays(tree: Any, what: str) -> None:
     """Raises a `UserError` that names the first leaf that is not an array or a number."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        where = f"{what}, leaf {jax.tree_util.keystr(path)}"
         if not isinstance(leaf, jax.Array | np.ndarray | np.generic | int | float | bool):
             raise UserError(
-                f"{what}, leaf {jax.tree_util.keystr(path)}: expected an array, found "
-                f"{type(leaf).__name__}; a state is a pytree of arrays, without functions or "
-                "other objects"
+                f"{where}: expected an array, found {type(leaf).__name__}; a state is a pytree of "
+                "arrays, without functions or other objects"
+            )
+        if jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key):
+            raise UserError(
+                f"{where}: expected numbers, found a typed PRNG key; keep its jax.random.key_data, "
+                "or a key of jax.random.PRNGKey"
             )
 
 

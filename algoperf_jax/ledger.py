@@ -44,6 +44,7 @@ class Ledger:
       complete: the submission, or `max_steps`, has ended the training.
       evaluations: rows of `eval_measurements.csv`.
       measurements: rows of `measurements.csv`.
+      logs: scalars of the newest finished step.
       phase, knobs: what `control` has set.
     """
 
@@ -62,6 +63,7 @@ class Ledger:
     complete: bool = False
     evaluations: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     measurements: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    logs: dict[str, float] = dataclasses.field(default_factory=dict)
     phase: Any = None
     knobs: dict[str, float] = dataclasses.field(default_factory=dict)
 

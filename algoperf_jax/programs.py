@@ -39,11 +39,9 @@ class Programs:
     def inputs(self, elapsed_seconds: float) -> dict[str, Any]:
         """What a step is given beside state and batch, stacked."""
         devices = len(self._trial.layout.devices)
-        fraction = elapsed_seconds / self._trial.problem.budget_seconds
         return {
             "key": self._key,
             "knobs": self._knobs,
-            "elapsed_fraction": np.full(devices, fraction, np.float32),
             "elapsed_seconds": np.full(devices, elapsed_seconds, np.float32),
         }
 

@@ -16,9 +16,12 @@ import csv
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import jax
 
 from algoperf_jax.cpu_tensorflow import import_tensorflow
 from algoperf_jax.errors import UserError
@@ -49,10 +52,11 @@ def check_folder(folder: Path, configuration: Mapping[str, Any]) -> None:
     if meta_data is None:
         return
     there = meta_data.get("configuration", {})
+    # Compared as JSON text: that is what was kept, tuples are lists there, and NaN equals itself.
     differing = [
         f"{name} is {there.get(name)!r} there and {value!r} here"
         for name, value in configuration.items()
-        if there.get(name) != value
+        if to_json(there.get(name)) != to_json(value)
     ]
     if differing:
         raise UserError(
@@ -65,6 +69,19 @@ def check_folder(folder: Path, configuration: Mapping[str, Any]) -> None:
             f"{folder} holds this trial already, ended: {outcome['status']}, {outcome['reason']}; "
             "choose another --experiment_dir, or --overwrite to run it again"
         )
+
+
+def discard_folder(folder: Path) -> None:
+    """Removes the trial that the folder holds; a folder without one stays as it is.
+
+    In a job of several processes the first one removes it, and the others wait for that.
+    """
+    if jax.process_index() == 0 and (folder / "meta_data.json").exists():
+        shutil.rmtree(folder)
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices("the old record is gone")
 
 
 class TrialRecord:
@@ -132,7 +149,18 @@ def read_json(path: Path) -> Any | None:
 
 def write_json(path: Path, value: Any) -> None:
     """Replaces the file, atomically, by `value` as JSON with indent 2."""
-    write_text(path, json.dumps(value, indent=2, default=str) + "\n")
+    write_text(path, to_json(value) + "\n")
+
+
+def to_json(value: Any) -> str:
+    """`value` as JSON text; arrays and their scalars become lists and numbers."""
+
+    def plain(found: Any) -> Any:
+        if hasattr(found, "tolist"):
+            return found.tolist()
+        raise UserError(f"a record cannot hold {found!r}, which is a {type(found).__name__}")
+
+    return json.dumps(value, indent=2, default=plain)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Row]) -> None:

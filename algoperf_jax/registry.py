@@ -53,7 +53,7 @@ class Registry:
         module_name, _, attribute = name.partition(":")
         if module_name.endswith(".py"):
             module = self._from_file(Path(module_name))
-        elif "." in module_name or ":" in name:
+        elif module_name.strip(".") and ("." in module_name or ":" in name):
             module = self._from_package(module_name)
         else:
             raise UserError(self._unknown(name))
@@ -82,13 +82,12 @@ class Registry:
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
-            # A module that exists but lacks one of its own imports is not ours to explain.
-            if error.name is None or not (name + ".").startswith(error.name + "."):
-                raise
             raise UserError(
                 f"{self.kind} {name!r}: there is no module {error.name!r} on the import path; "
                 f"known names are {', '.join(self.entries)}"
             ) from None
+        except (Exception, SystemExit) as error:
+            raise UserError(self._raised(name, error)) from error
 
     def _from_file(self, path: Path) -> ModuleType:
         if not path.is_file():
@@ -102,10 +101,11 @@ class Registry:
         sys.path.insert(0, str(path.parent.absolute()))
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
-            raise UserError(
-                f"{self.kind} {str(path)!r}: importing it raised {type(error).__name__}: {error}"
-            ) from error
+        except (Exception, SystemExit) as error:
+            raise UserError(self._raised(str(path), error)) from error
         finally:
             sys.path.pop(0)
         return module
+
+    def _raised(self, where: str, error: BaseException) -> str:
+        return f"{self.kind} {where!r}: importing it raised {type(error).__name__}: {error}"

@@ -185,6 +185,11 @@ def sum_over_replicas(
     return jax.lax.psum(sums, AXIS), kept
 
 
+def gather(kept: Any) -> Any:
+    """Inside a mapped program: the `[lanes, ...]` of every device as one `[replicas, ...]`."""
+    return jax.tree.map(lambda x: jax.lax.all_gather(x, AXIS, tiled=True), kept)
+
+
 def each_replica(
     program: Callable[[Any], Any], batches: Any, lanes: int, collective_forward: bool
 ) -> Any:

@@ -28,27 +28,34 @@ from algoperf_jax.workload import Batch, BatchNormMode, ModelState, Workload
 
 Logs = dict[str, jax.Array]
 
+# Folded into a step's key, so that no draw of a custom step, which may split the key, meets those
+# of the replicas or the optimizer.
+REPLICA_STREAM = 2**31 - 2
+OPTIMIZER_STREAM = 2**31 - 1
+
 
 def training_step(
     workload: Workload,
     submission: Submission,
     problem: Problem,
     hyperparameters: Hyperparameters,
-    optimizer: optax.GradientTransformationExtraArgs,
+    optimizer: optax.GradientTransformation,
     layout: replicas.Replicas,
     phase: Any,
 ) -> Callable[[TrainState, Batch, dict[str, jax.Array]], tuple[TrainState, Logs]]:
     """The compiled step `(state, batch, inputs) -> (state, logs)`, all stacked, state donated.
 
-    `inputs` holds `key` (the trial's key, uint32 `[2]`), `elapsed_fraction` and `elapsed_seconds`
-    (float32 scalars) and `knobs` (a dict of scalars). `logs` holds float32 scalars, `loss` among
-    them, and `elapsed_seconds`, the largest that any process of the job has handed in.
+    `inputs` holds `key` (the trial's key, uint32 `[2]`), `elapsed_seconds` (float32 scalar) and
+    `knobs` (a dict of scalars). `logs` holds float32 scalars, `loss` among them, and
+    `elapsed_seconds`, the largest that any process of the job has handed in.
     """
     objective = submission.objective(hyperparameters)
     gradient = gradient_function(workload, problem, layout.lanes)
     step = submission.step or stock_step
 
     def program(state: TrainState, batch: Batch, inputs: dict) -> tuple[TrainState, Logs]:
+        # Each process has a clock of its own; all replicas have to compute with the same time.
+        elapsed = jax.lax.pmax(inputs["elapsed_seconds"], replicas.AXIS)
         context = StepContext(
             problem=problem,
             hyperparameters=hyperparameters,
@@ -56,7 +63,7 @@ def training_step(
             objective=objective,
             phase=phase,
             knobs=inputs["knobs"],
-            elapsed_fraction=inputs["elapsed_fraction"],
+            elapsed_fraction=elapsed / problem.budget_seconds,
             value_and_grad=gradient,
             value=gradient_function(workload, problem, layout.lanes, with_grads=False),
         )
@@ -64,10 +71,10 @@ def training_step(
         new, logs = step(context, state, batch, rng)
         new = new._replace(step=state.step + 1)
         contracts.check_same_tree(new, state, "the training state that a step returns")
-        if "loss" not in logs:
-            logs = {**logs, "loss": jnp.float32(jnp.nan)}
+        contracts.check_keys(logs, ["loss"], "the logs that a step returns")
         logs = {name: jnp.float32(value) for name, value in logs.items()}
-        elapsed = jax.lax.pmax(inputs["elapsed_seconds"], replicas.AXIS)
+        # A weakly typed result would make the next call another type, and compile it again.
+        new = jax.tree.map(lambda x: jnp.asarray(x, x.dtype), new)
         return new, {**logs, "elapsed_seconds": elapsed}
 
     return layout.map(program, donate=(0,))
@@ -85,7 +92,7 @@ def stock_step(
             params, state.model_state, batch, rng, batch_norm=batch_norm, **options
         )
 
-    def value_fn(params: Params) -> jax.Array:
+    def value(params: Params) -> jax.Array:
         return context.value(
             params, state.model_state, batch, rng, batch_norm="batch", **options
         ).loss
@@ -96,10 +103,10 @@ def stock_step(
     offered = {
         "value": first.loss,
         "grad": grads,
-        "value_fn": value_fn,
-        "grad_fn": lambda params, _=None: at(params, "batch").grads,
+        "value_fn": _differentiable(value, lambda params: at(params, "batch")),
+        "grad_fn": lambda params, _=None, **__: at(params, "batch").grads,
         "step": state.step,
-        "rng": jax.random.fold_in(rng, _OPTIMIZER_STREAM),
+        "rng": jax.random.fold_in(rng, OPTIMIZER_STREAM),
         "knobs": context.knobs,
         "elapsed_fraction": context.elapsed_fraction,
     }
@@ -157,19 +164,71 @@ def gradient_function(
             return (grads, terms.summed, terms.n_valid, new_state), kept
 
         (grads, summed, n_valid, states), losses = replicas.sum_over_replicas(
-            program, batches, rng, lanes, workload.collective_forward
+            program,
+            batches,
+            jax.random.fold_in(rng, REPLICA_STREAM),
+            lanes,
+            workload.collective_forward,
         )
         # A batch without a single valid entry has mean loss 0 rather than 0 / 0.
-        count = jnp.maximum(n_valid, 1.0)
+        count = jnp.where(n_valid > 0, n_valid, 1.0)
         return Gradient(
             loss=summed / count,
             n_valid=n_valid,
-            model_state=jax.tree.map(lambda s: s / problem.num_replicas, states),
+            # Equal copies would not survive a sum and a division unchanged.
+            model_state=_mean(states, problem.num_replicas)
+            if batch_norm == "update"
+            else model_state,
             grads=jax.tree.map(lambda g: g / count, grads),
-            per_example=losses,
+            per_example=replicas.gather(losses),
         )
 
     return value_and_grad
+
+
+def _differentiable(value: Callable, gradient: Callable) -> Callable[..., jax.Array]:
+    """`value(params)` with its derivative from `gradient`.
+
+    Reverse mode must not go through the reduction over replicas: inside a mapped program the
+    derivative of a sum over devices is each device's own part, multiplied by their number.
+    """
+
+    @jax.custom_vjp
+    def function(params: Params) -> jax.Array:
+        return value(params)
+
+    def forward(params: Params) -> tuple[jax.Array, Params]:
+        found = gradient(params)
+        return found.loss, found.grads
+
+    def backward(grads: Params, cotangent: jax.Array) -> tuple[Params]:
+        return (jax.tree.map(lambda g: cotangent * g, grads),)
+
+    function.defvjp(forward, backward)
+
+    # optax's line searches hand on, and insist on handing on, all that was offered beside it.
+    def value_fn(
+        params: Params,
+        *,
+        grad_fn: Any = None,
+        step: Any = None,
+        rng: Any = None,
+        knobs: Any = None,
+        elapsed_fraction: Any = None,
+    ) -> jax.Array:
+        del grad_fn, step, rng, knobs, elapsed_fraction
+        return function(params)
+
+    return value_fn
+
+
+def _mean(states: ModelState, count: int) -> ModelState:
+    """Sums over replicas as means; a counter, equal on all of them, stays an integer."""
+
+    def mean(s: jax.Array) -> jax.Array:
+        return s / count if jnp.issubdtype(s.dtype, jnp.floating) else s // count
+
+    return jax.tree.map(mean, states)
 
 
 def objective_values(
@@ -202,7 +261,3 @@ def accepted(update: Callable, offered: Mapping[str, Any]) -> dict[str, Any]:
         return dict(offered)
     names = {p.name for p in parameters}
     return {name: value for name, value in offered.items() if name in names}
-
-
-# Folded into the step's key for the optimizer's own draws, apart from the replicas' indices.
-_OPTIMIZER_STREAM = 2**31 - 1

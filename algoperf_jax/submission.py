@@ -12,12 +12,15 @@ An algorithm uses the lowest layer that suffices:
 
 import collections
 import dataclasses
+import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
+import numpy as np
 import optax
 
+from algoperf_jax import contracts
 from algoperf_jax.errors import UserError
 from algoperf_jax.parameters import Params
 from algoperf_jax.workload import Batch, LossType, ModelState
@@ -119,7 +122,7 @@ class Gradient(NamedTuple):
       n_valid: float32 scalar, number of valid entries in the global batch.
       model_state: the statistics after the forward pass, averaged over replicas.
       grads: tree like `params`.
-      per_example: the losses of this device's replicas `[replicas, ...]`, or None.
+      per_example: the losses `[replicas, ...]`, or None where they were not asked for.
     """
 
     loss: jax.Array
@@ -131,12 +134,15 @@ class Gradient(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class StepContext:
-    """What a custom step is given beside state and batch. Everything in it can be traced.
+    """What a custom step is given beside state and batch.
+
+    A step runs on every device: its batch holds this device's replicas `[lanes, ...]` and is meant
+    to be handed on to `value_and_grad`, whose results are equal on all devices.
 
     Attributes:
       problem: the facts of the workload.
       hyperparameters: the trial's point.
-      optimizer: what the submission's `optimizer` made.
+      optimizer: what the submission's `optimizer` made, as it made it.
       objective: what its `objective` made.
       phase: the static value that `control` has set, None at first.
       knobs: the scalars that `control` has set.
@@ -148,7 +154,7 @@ class StepContext:
 
     problem: Problem
     hyperparameters: Hyperparameters
-    optimizer: optax.GradientTransformationExtraArgs
+    optimizer: optax.GradientTransformation
     objective: Objective
     phase: Any
     knobs: Mapping[str, jax.Array]
@@ -206,18 +212,42 @@ class Directive:
     """What `control` decides; a field left at None changes nothing.
 
     Attributes:
-      phase: a hashable value, static in the step (one compilation for each); JSON must hold it.
+      phase: a string or number, static in the step (one compilation for each).
       knobs: scalars by name, traced in the step (no compilation).
       state: a training state that replaces the present one; its `step` is ignored.
-      host_state: a pytree of numpy arrays, kept and checkpointed for the next decision.
+      host_state: numpy arrays or numbers by name, kept and checkpointed for the next decision.
       stop: True ends the training with one last evaluation.
     """
 
-    phase: Any = None
+    phase: str | int | float | None = None
     knobs: Mapping[str, float] | None = None
     state: TrainState | None = None
-    host_state: Any = None
+    host_state: Mapping[str, Any] | None = None
     stop: bool = False
+
+    def check(self, knobs: Mapping[str, float], state_types: TrainState) -> None:
+        """Raises a `UserError` for what could not be carried out or kept in a checkpoint.
+
+        Args:
+          knobs: the knobs there are.
+          state_types: shapes and dtypes of the training state.
+        """
+        if self.phase is not None and not isinstance(self.phase, str | int | float):
+            raise UserError(f"control: a phase is a string or a number, found {self.phase!r}")
+        unknown = [name for name in self.knobs or {} if name not in knobs]
+        if unknown:
+            raise UserError(
+                f"control: there is no knob {unknown[0]!r}; declare it with Control(knobs=...), "
+                f"declared are {', '.join(knobs) or 'none'}"
+            )
+        if self.state is not None:
+            contracts.check_same_tree(self.state[1:], state_types[1:], "control: the state it sets")
+        for name, value in (self.host_state or {}).items():
+            if not np.size(value) or np.asarray(value).dtype == object:
+                raise UserError(
+                    f"control: host_state[{name!r}] is {value!r}; an array with elements or a "
+                    "number is needed"
+                )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,12 +259,15 @@ class Control:
       every_steps: call it after every so many steps.
       after_eval: call it after each evaluation.
       knobs: the knobs' first values; a directive changes values, never names.
+      survives_nan: a loss that is not a number does not fail the trial, because `decide` will see
+        it and restart.
     """
 
     decide: Callable[[Progress], Directive | None]
     every_steps: int | None = None
     after_eval: bool = False
     knobs: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    survives_nan: bool = False
 
 
 def _next_batch(stream: Iterator[Batch]) -> Batch:
@@ -283,7 +316,8 @@ class Submission:
         """The default point with the given values in place.
 
         Raises:
-          UserError: a given name that the submission does not take, with those it takes.
+          UserError: a given name that the submission does not take, with those it takes, or a
+            value that is no number where the default is one.
         """
         unknown = [name for name in given or {} if name not in self.hyperparameters]
         if unknown:
@@ -291,4 +325,14 @@ class Submission:
                 f"submission {self.name!r} takes no hyperparameter {unknown[0]!r}; it takes "
                 f"{', '.join(self.hyperparameters) or 'none'}"
             )
+        for name, value in (given or {}).items():
+            if _is_number(self.hyperparameters[name]) and not _is_number(value):
+                raise UserError(
+                    f"submission {self.name!r}: hyperparameter {name!r} is a number, "
+                    f"{value!r} was given"
+                )
         return make_hyperparameters({**self.hyperparameters, **(given or {})})
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Number) and not isinstance(value, bool)

@@ -23,7 +23,7 @@ from algoperf_jax.ledger import Ledger, Outcome
 from algoperf_jax.profiling import StepTrace
 from algoperf_jax.programs import Programs
 from algoperf_jax.progress import Reporter, Silent
-from algoperf_jax.records import LOG_PERIOD_STEPS, TrialRecord, check_folder
+from algoperf_jax.records import LOG_PERIOD_STEPS, TrialRecord, check_folder, discard_folder
 from algoperf_jax.submission import Control, Directive, Progress, Submission, TrainState
 from algoperf_jax.trial import DEFAULT_CACHE_DIR, Settings, Trial, set_up
 from algoperf_jax.workload import Workload
@@ -58,6 +58,7 @@ def train(
     now: Now = time.perf_counter,
     reporter: Reporter | None = None,
     profile: bool = False,
+    overwrite: bool = False,
 ) -> Result:
     """Trains the workload with the submission until target, budget or an error ends the trial.
 
@@ -70,17 +71,22 @@ def train(
       now: a monotonic clock in seconds.
       reporter: what to tell the person who waits.
       profile: write a JAX profiler trace of steps 11 to 20 into the folder.
+      overwrite: discard the trial that the folder holds, once this one is ready to begin.
 
     Raises:
-      UserError: the trial cannot begin; nothing has been written then. An error while it runs is
-        recorded and becomes the outcome `"failed"` instead.
+      UserError: the trial cannot begin; no earlier record has been touched then. An error while it
+        runs is recorded and becomes the outcome `"failed"` instead.
     """
     trial = set_up(workload, submission, settings or Settings(), cache_dir)
-    if folder is not None:
-        check_folder(folder, trial.configuration())
+    folder = None if folder is None else Path(folder)
     if profile and folder is None:
         raise UserError("profile: a trace needs a folder to be written to, none was given")
-    return TimedLoop(trial, folder, now, reporter or Silent(), profile).run()
+    if folder is not None and not overwrite:
+        check_folder(folder, trial.configuration())
+    loop = TimedLoop(trial, folder, now, reporter or Silent(), profile)
+    if folder is not None and overwrite:
+        discard_folder(folder)
+    return loop.run()
 
 
 class TimedLoop:
@@ -95,31 +101,48 @@ class TimedLoop:
         self._now = now
         self._reporter = reporter
         self._trace = StepTrace(folder if profile else None)
-        # Data first: where they are missing or damaged, no folder is made.
+        self._record: TrialRecord | None = None
+        self._checkpoints: Checkpoints | None = None
+        # Data are opened first: where they are missing or damaged, nothing has been touched yet.
         self._stream = trial.training_batches()
         self._evaluate = Evaluator(trial.workload, trial.layout, trial.source)
-        self._record = TrialRecord(folder) if folder and trial.layout.process_index == 0 else None
-        self._checkpoints = Checkpoints(folder / "checkpoints") if folder else None
         self._programs = Programs(trial)
         self._in_flight = InFlight()
-        self._logs: dict[str, float] = {}
-        self._host_state: Any = None
+        self._host_state: dict[str, Any] | None = None
         control = trial.submission.control
         self._ledger = Ledger(knobs=dict(control.knobs) if control else {})
 
     def run(self) -> Result:
         """Trains to the end; records whatever ends it."""
-        error = outcome = None
         try:
             self._begin()
+        except UserError:
+            raise
+        except Exception as raised:
+            if self._ledger.step:  # an interrupted trial stays as it is, to be resumed when mended
+                raise UserError(f"cannot resume {self._folder}: {_reason(raised)}") from raised
+            self._open_record()
+            return self._failure(raised)
+        try:
+            outcome = self._outcome_after_evaluation()
             while outcome is None:
                 view = self._train_until_due()
                 outcome = self._end_before_evaluation() or self._evaluation(*view)
         except Exception as raised:
-            error = traceback.format_exc()
-            reason = f"{type(raised).__name__}: {' '.join(str(raised).split())}"
-            outcome = self._ledger.outcome(self._target, "failed", reason)
-        return self._end(outcome, error)
+            return self._failure(raised)
+        except BaseException:  # an interrupt: what is under way to disk is still wanted
+            if self._checkpoints:
+                self._checkpoints.close()
+            raise
+        return self._end(outcome, None)
+
+    def _failure(self, raised: Exception) -> Result:
+        outcome = self._ledger.outcome(self._target, "failed", _reason(raised))
+        return self._end(outcome, "".join(traceback.format_exception(raised)))
+
+    def _open_record(self) -> None:
+        if self._folder and self._trial.layout.process_index == 0:
+            self._record = TrialRecord(self._folder)
 
     def _begin(self) -> None:
         """The untimed set-up: state and data, from a checkpoint where there is one."""
@@ -127,12 +150,15 @@ class TimedLoop:
         began = self._now()
         initial = jax.device_get(trial.initial_state())
         initializing = self._now() - began
+        self._state_types = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), initial)
+        self._open_record()
+        if self._folder:
+            self._checkpoints = Checkpoints(self._folder / "checkpoints")
         found = self._checkpoints.restore(initial) if self._checkpoints else None
         if found is not None:
-            initial, saved = found
+            initial, saved, self._host_state = found
             self._ledger = Ledger.from_json(saved["ledger"])
             self._ledger.preemption_count += 1
-            self._host_state = saved["host_state"]
         self._ledger.optimizer_init_seconds = initializing
         self._state = layout.put_state(initial)
         self._programs.set_knobs(self._ledger.knobs)
@@ -162,7 +188,7 @@ class TimedLoop:
             ledger.complete |= ledger.step == trial.settings.max_steps
             if control and control.every_steps and ledger.step % control.every_steps == 0:
                 self._decide(control)
-            self._reporter.stepped(ledger.step, self._logs, self._elapsed())
+            self._reporter.stepped(ledger.step, ledger.logs, self._elapsed())
         self._note(self._in_flight.drain())
         view = self._programs.view(self._state)
         ledger.submission_seconds = self._clock.stop(self._state, view)
@@ -184,19 +210,19 @@ class TimedLoop:
     def _note(self, finished: list[tuple[int, Any]]) -> None:
         """Keeps the scalars of finished steps; raises where a loss is not a number."""
         for step, logs in finished:
-            self._logs = self._trial.layout.fetch_scalars(logs)
-            # A submission that can restart from its initial model may recover; others cannot.
-            if not math.isfinite(self._logs["loss"]) and self._trial.submission.control is None:
+            self._ledger.logs = found = self._trial.layout.fetch_scalars(logs)
+            control = self._trial.submission.control
+            if not math.isfinite(found["loss"]) and not (control and control.survives_nan):
                 raise FloatingPointError(f"the training loss of step {step} is not finite")
             if (step - 1) % LOG_PERIOD_STEPS == 0:
-                scalars = {k: v for k, v in self._logs.items() if k != "elapsed_seconds"}
+                scalars = {k: v for k, v in found.items() if k != "elapsed_seconds"}
                 self._ledger.measurements.append({"global_step": step - 1, **scalars})
 
     def _elapsed(self) -> float:
         """Submission time for decisions, the same on all processes of the job."""
         if self._trial.layout.process_count == 1:
             return self._clock.elapsed_seconds
-        return self._logs.get("elapsed_seconds", self._ledger.submission_seconds)
+        return self._ledger.logs.get("elapsed_seconds", self._ledger.submission_seconds)
 
     def _pause_due(self) -> bool:
         """Whether training has to pause now: it ended, time is up, or an evaluation is due."""
@@ -235,6 +261,11 @@ class TimedLoop:
         self._reporter.evaluated(row)
         self._save(row)
         ledger.logging_seconds += self._now() - evaluated
+        return self._outcome_after_evaluation()
+
+    def _outcome_after_evaluation(self) -> Outcome | None:
+        """The outcome if the newest evaluation, maybe one before a break, ends the trial."""
+        ledger = self._ledger
         goal = ledger.validation_goal
         if self._trial.settings.stop_at == "both":
             goal &= ledger.test_goal
@@ -250,15 +281,11 @@ class TimedLoop:
         """Rows and scalars to the record, everything that resuming needs to a checkpoint."""
         if self._record:
             self._record.rows(self._ledger.evaluations, self._ledger.measurements)
-            self._record.scalars(row["global_step"], {**self._logs, **row})
+            self._record.scalars(row["global_step"], {**self._ledger.logs, **row})
         if self._checkpoints:
-            ledger = {
-                "ledger": self._ledger.to_json(),
-                "host_state": self._host_state,
-                "stream": self._stream.state,
-            }
+            ledger = {"ledger": self._ledger.to_json(), "stream": self._stream.state}
             state = self._trial.layout.fetch_state(self._state)
-            self._checkpoints.save(self._ledger.step, state, ledger)
+            self._checkpoints.save(self._ledger.step, state, ledger, self._host_state)
 
     def _decide(self, control: Control) -> None:
         """Asks the submission's `control`, on the clock, and does as it says."""
@@ -269,7 +296,7 @@ class TimedLoop:
             step=ledger.step,
             elapsed_seconds=self._elapsed(),
             budget_seconds=trial.problem.budget_seconds,
-            logs=dict(self._logs),
+            logs=dict(ledger.logs),
             evaluations=ledger.evaluations_for_submission(),
             phase=ledger.phase,
             knobs=dict(ledger.knobs),
@@ -278,6 +305,7 @@ class TimedLoop:
             initial_state=lambda: jax.device_get(trial.initial_state()),
         )
         directive = control.decide(progress) or Directive()
+        directive.check(ledger.knobs, self._state_types)
         if directive.phase is not None:
             ledger.phase = directive.phase
         if directive.knobs is not None:
@@ -287,7 +315,7 @@ class TimedLoop:
             state = directive.state._replace(step=jnp.int32(ledger.step))
             self._state = trial.layout.put_state(state)
         if directive.host_state is not None:
-            self._host_state = directive.host_state
+            self._host_state = dict(directive.host_state)
         ledger.complete |= directive.stop
 
     def _end(self, outcome: Outcome, error: str | None) -> Result:
@@ -310,3 +338,7 @@ class TimedLoop:
         self._reporter.ended(outcome, ledger, self._folder)
         state = None if error else self._trial.layout.fetch_state(self._state)
         return Result(outcome, ledger, state, self._folder, error)
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import hashlib
+import inspect
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,7 +69,11 @@ class Settings:
                 )
         for name, least in _LEAST.items():
             value = getattr(self, name)
-            if value is not None and value < least:
+            if value is None and name not in ("seed", "study", "trial"):
+                continue
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise UserError(f"{name}: {value!r} given, an int is needed")
+            if value < least:
                 raise UserError(f"{name}: {value} given, at least {least} is needed")
         if self.seed >= 2**32:
             raise UserError(f"seed: {self.seed} given, it has to be below 2**32")
@@ -105,7 +111,7 @@ class Trial:
     settings: Settings
     problem: Problem
     hyperparameters: Hyperparameters
-    optimizer: optax.GradientTransformationExtraArgs
+    optimizer: optax.GradientTransformation
     layout: Replicas
     source: Path
     data_seed: int
@@ -115,7 +121,7 @@ class Trial:
     def initial_state(self) -> TrainState:
         """The state before the first step, on one device; the same whenever it is called."""
         params, model_state = jax.jit(self.workload.init)(self.init_key)
-        opt_state = jax.jit(self.optimizer.init)(params)
+        opt_state = self.optimizer.init(params)  # not compiled, so that it is seen as it is
         contracts.check_arrays(opt_state, f"submission {self.submission.name!r}: optimizer state")
         return TrainState(jax.numpy.int32(0), params, model_state, opt_state)
 
@@ -137,6 +143,7 @@ class Trial:
             "workload": self.workload.name,
             "scale": self.workload.scale,
             "submission": self.submission.name,
+            "submission_source": _source_digest(self.submission),
             "rules": self.settings.rules,
             "tuning": self.settings.tuning,
             "hyperparameters": dict(self.hyperparameters._asdict()),
@@ -182,19 +189,25 @@ def set_up(
     Raises:
       UserError: a setting, a hyperparameter, a batch size or the data do not fit, with what would.
     """
+    _check_kinds(workload, submission, settings)
     rules = rule_set(settings.rules)
     limits = workload.limits_under(settings.rules)
     hyperparameters = submission.point(settings.hyperparameters)
-    default_replicas = BENCHMARK_REPLICAS if workload.scale == "full" else None
-    layout = replicas_on(count=settings.replicas or default_replicas)
     batch_size = settings.batch_size or chosen_batch_size(workload, submission)
+    count = settings.replicas or _default_replicas(workload, batch_size)
     for what, size in (("batch size", batch_size), ("eval batch size", workload.eval_batch_size)):
-        if size % layout.count:
+        if size % count:
             raise UserError(
-                f"{workload.name}: {what} {size} is not divisible by {layout.count} replicas; "
-                f"choose --replicas among the divisors of {size}, or another --batch_size"
+                f"{workload.name}: {what} {size} is not divisible by {count} replicas; "
+                f"choose --replicas among the divisors of {size}"
             )
-    source = workload.locate_data(settings.data_dir, cache_dir.expanduser())
+    layout = replicas_on(count=count)
+    try:
+        source = workload.locate_data(settings.data_dir, Path(cache_dir).expanduser())
+    except OSError as error:
+        raise UserError(
+            f"{workload.name}: cannot use {error.filename} for its data: {error.strerror}"
+        ) from None
     key = trial_key(workload.name, settings.seed, settings.study, settings.trial)
     data_key, init_key, loop_key = jax.random.split(key, 3)
     params, _ = jax.eval_shape(workload.init, init_key)
@@ -228,9 +241,52 @@ def set_up(
     )
 
 
+def _check_kinds(workload: Workload, submission: Submission, settings: Settings) -> None:
+    """Raises a `UserError` for arguments of the wrong kind or that do not go together."""
+    for what, value, kind in (
+        ("workload", workload, Workload),
+        ("submission", submission, Submission),
+        ("settings", settings, Settings),
+    ):
+        if not isinstance(value, kind):
+            raise UserError(
+                f"{what}: expected a {kind.__name__}, found {type(value).__name__}; names are "
+                "looked up with workloads.get and reference_algorithms.get"
+            )
+    if workload.scale == "full" and settings.data_dir is None:
+        raise UserError(f"{workload.name} at scale full needs data_dir, the folder with its data")
+    if workload.scale == "mini" and settings.data_dir is not None:
+        raise UserError(f"{workload.name} at scale mini uses embedded data and takes no data_dir")
+    if settings.tuning == "self" and settings.hyperparameters:
+        raise UserError(
+            "hyperparameters: self-tuning takes no point from outside; use external tuning, or "
+            "change the submission's own constants"
+        )
+
+
+def _default_replicas(workload: Workload, batch_size: int) -> int:
+    """Eight at full scale; at mini as many of the job's devices as divide both batch sizes."""
+    if workload.scale == "full":
+        return BENCHMARK_REPLICAS
+    sizes = batch_size, workload.eval_batch_size
+    return next(n for n in range(jax.device_count(), 0, -1) if all(s % n == 0 for s in sizes))
+
+
+def _source_digest(submission: Submission) -> str | None:
+    """A checksum of the file that defines the submission's optimizer; None outside of files.
+
+    Two algorithms under one name must not continue each other's trials.
+    """
+    try:
+        path = inspect.getsourcefile(submission.optimizer)
+        return hashlib.sha256(Path(path or "").read_bytes()).hexdigest()[:16]
+    except (TypeError, OSError):
+        return None
+
+
 def _optimizer(
     submission: Submission, hyperparameters: Hyperparameters, problem: Problem
-) -> optax.GradientTransformationExtraArgs:
+) -> optax.GradientTransformation:
     try:
         transformation = submission.optimizer(hyperparameters, problem)
     except Exception as error:
@@ -243,7 +299,7 @@ def _optimizer(
             f"submission {submission.name!r}: expected an optax.GradientTransformation from its "
             f"optimizer factory, found {type(transformation).__name__}"
         )
-    return optax.with_extra_args_support(transformation)
+    return transformation
 
 
 def chosen_batch_size(workload: Workload, submission: Submission) -> int:
@@ -257,7 +313,13 @@ def chosen_batch_size(workload: Workload, submission: Submission) -> int:
         names = [f"{workload.name}_mini"] if mini else [workload.name, workload.base_name]
         for name in names:
             with contextlib.suppress(ValueError):
-                return submission.batch_size(name)
+                size = submission.batch_size(name)
+                if not isinstance(size, int) or size < 1:
+                    raise UserError(
+                        f"submission {submission.name!r}: batch_size({name!r}) gives {size!r}; a "
+                        "positive int is needed, or a ValueError to leave it to the workload"
+                    )
+                return size
     return workload.batch_size
 
 

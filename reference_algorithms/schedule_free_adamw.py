@@ -216,5 +216,7 @@ self_tuning = Submission(
     },
     batch_size=BATCH_SIZE,
     eval_view=eval_view,
-    control=Control(decide=restart_when_stuck, after_eval=True, knobs={RATE_KNOB: 1.0}),
+    control=Control(
+        decide=restart_when_stuck, after_eval=True, knobs={RATE_KNOB: 1.0}, survives_nan=True
+    ),
 )

@@ -8,7 +8,6 @@ python scripts/train.py --workload=ogbg --data_dir=/data --rules=v0.6 --tuning=s
 import argparse
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -133,7 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError("--scale=mini uses embedded data and takes no --data_dir")
     if scale == "mini":
         print(MINI_NOTICE, flush=True)
-    point = given_point(flags.hyperparameters, flags.tuning)
+    point = given_point(flags.hyperparameters)
     join_job(flags)
     return train(flags, scale, point)
 
@@ -165,8 +164,6 @@ def train(flags: argparse.Namespace, scale: str, point: dict[str, Any] | None) -
     folder = trial_folder(
         flags.experiment_dir, scale, submission.name, flags.study, workload.name, flags.trial
     )
-    if flags.overwrite and (folder / "meta_data.json").exists():
-        shutil.rmtree(folder)
     result = train(
         workload,
         submission,
@@ -175,28 +172,26 @@ def train(flags: argparse.Namespace, scale: str, point: dict[str, Any] | None) -
         cache_dir=flags.cache_dir or DEFAULT_CACHE_DIR,
         reporter=Lines(),
         profile=flags.profile,
+        overwrite=flags.overwrite,
     )
     if result.outcome.status == "failed":
-        print(f"error: the trial failed: {result.outcome.reason}", file=sys.stderr)
+        print(f"error: the trial failed: {result.outcome.reason}", file=sys.stderr, flush=True)
+        if flags.coordinator:
+            # The other processes wait in a collective; only the loss of this one ends them.
+            os._exit(1)
         return 1
     return 0
 
 
-def given_point(words: list[str] | None, tuning: str) -> dict[str, Any] | None:
+def given_point(words: list[str] | None) -> dict[str, Any] | None:
     """The hyperparameters given on the command line, None without any.
 
     Raises:
-      UserError: words that are neither JSON nor KEY=VALUE, a search space instead of a point, or
-        a point where the rules allow none.
+      UserError: words that are neither JSON nor KEY=VALUE, or a search space instead of a point.
     """
     if not words:
         return None
-    if tuning == "self":
-        raise UserError(
-            "--hyperparameters: self-tuning takes no point from outside; use --tuning=external, "
-            "or change the submission's own constants"
-        )
-    if len(words) == 1 and "=" not in words[0]:
+    if len(words) == 1 and (words[0].lstrip().startswith("{") or "=" not in words[0]):
         point = _json_object(words[0])
     else:
         point = dict(_assignment(word) for word in words)
@@ -218,7 +213,11 @@ def join_job(flags: argparse.Namespace) -> None:
         raise UserError("--coordinator, --process_count and --process_index go together")
     import jax
 
-    jax.distributed.initialize(*job)
+    try:
+        jax.distributed.initialize(*job)
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"cannot join the job at {flags.coordinator}: {reason}") from None
 
 
 def _json_object(word: str) -> dict[str, Any]:

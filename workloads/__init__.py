@@ -40,7 +40,14 @@ def get(name: str, scale: str = "mini") -> Any:
     if scale not in SCALES:
         raise UserError(f"unknown scale {scale!r}; there are {', '.join(SCALES)}")
     found = CATALOGUE.load(name)
-    workload = found if isinstance(found, Workload) else found(scale)
+    try:
+        workload = found if isinstance(found, Workload) else found(scale)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"workload {name!r}: making it at scale {scale} raised {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(workload, Workload):
         raise UserError(
             f"workload {name!r}: expected a Workload or a function that makes one, found "

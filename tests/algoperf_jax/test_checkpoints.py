@@ -27,11 +27,23 @@ def test_newest_state_and_ledger_come_back(tmp_path):
     for step in (1, 5, 9):
         checkpoints.save(step, state(step), {"step": step, "rows": [{"a": 0.1}]})
     checkpoints.close()
-    found, ledger = Checkpoints(tmp_path / "c").restore(state(0))
+    found, ledger, host_state = Checkpoints(tmp_path / "c").restore(state(0))
+    assert host_state is None
     assert ledger == {"step": 9, "rows": [{"a": 0.1}]}
     assert jax.tree.structure(found) == jax.tree.structure(state(0))
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(state(9)), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_host_state_comes_back_and_may_change_after_saving(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "c")
+    queue = np.arange(6.0).reshape(2, 3)
+    checkpoints.save(1, state(1), {}, {"queue": queue, "count": 3})
+    queue[:] = 0
+    checkpoints.close()
+    _, _, found = Checkpoints(tmp_path / "c").restore(state(0))
+    np.testing.assert_array_equal(found["queue"], np.arange(6.0).reshape(2, 3))
+    assert found["count"] == 3
 
 
 def test_only_the_newest_are_kept(tmp_path):

@@ -1,7 +1,9 @@
 """The record's files: the benchmark's columns, atomic replacement, refusal of another's folder."""
 
 import csv
+import os
 
+import numpy as np
 import pytest
 from fake_time import FakeTime
 from toy_workload import toy
@@ -105,12 +107,31 @@ def test_garbled_meta_data_is_an_error_that_names_the_file(tmp_path):
         check_folder(tmp_path, {})
 
 
-def test_failed_write_leaves_the_old_file(tmp_path):
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "x.json"
     write_json(path, {"a": 1})
-    with pytest.raises(TypeError):
-        write_json(path, {("not", "a key"): 1})
+
+    def full_disk(descriptor):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        write_json(path, {"a": 2})
     assert read_json(path) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_configuration_is_compared_as_it_was_written(tmp_path):
+    point = {"b": (0.9, 0.99), "lr": np.float32(0.5), "x": float("nan")}
+    write_json(tmp_path / "meta_data.json", {"configuration": {"hyperparameters": point}})
+    check_folder(tmp_path, {"hyperparameters": point})
+    with pytest.raises(UserError, match="hyperparameters is"):
+        check_folder(tmp_path, {"hyperparameters": {**point, "b": (0.9, 0.95)}})
+
+
+def test_record_refuses_what_json_cannot_hold(tmp_path):
+    with pytest.raises(UserError, match="cannot hold"):
+        write_json(tmp_path / "x.json", {"a": object()})
 
 
 def test_layout_is_that_of_the_benchmark_s_logs(tmp_path):

@@ -22,10 +22,34 @@ def test_every_listed_submission_loads_under_its_name(name):
 
 
 @pytest.mark.parametrize("name", workloads.CATALOGUE.entries)
-@pytest.mark.parametrize("scale", workloads.SCALES)
-def test_every_listed_workload_loads_under_its_name(name, scale):
-    workload = workloads.get(name, scale)
-    assert (workload.name, workload.scale) == (name, scale)
+def test_every_listed_workload_loads_under_its_name(name):
+    workload = workloads.get(name, "full")
+    assert (workload.name, workload.scale) == (name, "full")
+
+
+def test_base_workloads_exist_at_scale_mini_and_variants_do_not():
+    assert workloads.get("ogbg").scale == "mini"
+    with pytest.raises(UserError, match="'ogbg_gelu' exists at scale full only"):
+        workloads.get("ogbg_gelu")
+
+
+def test_unnamed_submission_is_called_after_its_file(tmp_path):
+    (tmp_path / "mine.py").write_text(OWN.replace(', name="mine"', ""))
+    assert reference_algorithms.get(f"{tmp_path}/mine.py").name == "mine"
+
+
+@pytest.mark.parametrize(
+    "name", [":x", ".foo:bar", ".", "workloads.ogbg:_mini", "workloads.ogbg:NETWORKS"]
+)
+def test_odd_paths_are_errors_and_not_tracebacks(name):
+    with pytest.raises(UserError):
+        workloads.get(name)
+
+
+def test_file_that_ends_the_program_is_an_error(tmp_path):
+    (tmp_path / "leaves.py").write_text("import sys; sys.exit(0)")
+    with pytest.raises(UserError, match="SystemExit"):
+        reference_algorithms.get(f"{tmp_path}/leaves.py")
 
 
 def test_misspelt_name_is_answered_with_the_nearest():

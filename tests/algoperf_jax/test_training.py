@@ -1,6 +1,8 @@
 """The timed loop on a toy workload and a fake clock."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -43,7 +45,7 @@ def run(workload=None, submission=None, *, now=None, folder=None, **settings):
     return train(
         workload or toy(target=OUT_OF_REACH),
         submission or sgd(),
-        Settings(replicas=2, **settings),
+        Settings(**{"replicas": 2, **settings}),
         folder=folder,
         now=now or FakeTime(),
     )
@@ -355,16 +357,189 @@ def test_changing_knobs_does_not_compile_again():
 
 
 def test_restart_equals_a_fresh_trial():
+    adam = {"optimizer": lambda hp, problem: optax.adam(hp.learning_rate)}
+
     def decide(progress):
         return Directive(state=progress.initial_state()) if progress.step == 3 else None
 
-    restarted = run(submission=sgd(control=Control(decide, every_steps=3)), max_steps=3)
-    fresh = run(max_steps=1, hyperparameters={"learning_rate": 0.0})
-    assert int(restarted.state.step) == 3
-    for a, b in zip(
-        *map(jax.tree.leaves, (restarted.state.params, fresh.state.params)), strict=True
-    ):
+    # One batch for ever and no dropout, so that a step after the restart is the first step again.
+    class OneBatch(TrainBatches):
+        def __next__(self):
+            self.position = 0
+            return super().__next__()
+
+    def one_batch(split, source, *, batch_size, replicas, seed, replica_slice=None):
+        if split == "train":
+            return OneBatch(batch_size, replicas, seed, replica_slice)
+        arguments = {"batch_size": batch_size, "replicas": replicas, "seed": seed}
+        return dataset(split, source, **arguments, replica_slice=replica_slice)
+
+    workload = toy(target=OUT_OF_REACH, dataset=one_batch, default_dropout_rate=0.0)
+    restarted = run(workload, sgd(**adam, control=Control(decide, every_steps=3)), max_steps=5)
+    fresh = run(workload, sgd(**adam), max_steps=2)
+    assert (int(restarted.state.step), int(fresh.state.step)) == (5, 2)
+    for a, b in zip(*map(jax.tree.leaves, (restarted.state[1:], fresh.state[1:])), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_interrupted_trial_resumes_with_all_that_control_has_set(tmp_path):
+    class Interrupt(BaseException):
+        pass
+
+    seen = []
+    taken = []
+
+    def select(stream):
+        taken.append(1)
+        if len(taken) == 5:
+            raise Interrupt
+        return next(stream)
+
+    def decide(progress):
+        seen.append((progress.step, progress.phase, dict(progress.knobs), progress.logs["loss"]))
+        queue = np.zeros(2) if progress.host_state is None else progress.host_state["queue"]
+        seen[-1] += (queue.tolist(),)
+        return Directive(phase="late", knobs={"x": 2.0}, host_state={"queue": queue + 1})
+
+    def step(context, state, batch, rng):
+        loss = context.value(state.params, state.model_state, batch, rng).loss
+        return state, {"loss": loss + context.knobs["x"] * (context.phase == "late")}
+
+    def submission(**changes):
+        control = Control(decide, after_eval=True, knobs={"x": 1.0})
+        return sgd(step=step, control=control, **changes)
+
+    arguments = {"max_steps": 6, "eval_every_steps": 2}
+    run(submission=submission(), **arguments)
+    unbroken, seen[:] = list(seen), []
+    with pytest.raises(Interrupt):
+        run(submission=submission(select=select), folder=tmp_path / "t", **arguments)
+    run(submission=submission(select=select), folder=tmp_path / "t", **arguments)
+    # The last decision before the break is taken once more: the checkpoint was written before it.
+    assert [row[0] for row in seen] == [1, 2, 4, 4]
+    assert seen[:2] + seen[3:] == seen[:3] == unbroken
+
+
+def test_break_between_goal_and_outcome_does_not_train_on(tmp_path):
+    workload = toy(target=Target("score", "max", -10.0, 1.0))
+    folder = tmp_path / "trial"
+    assert run(workload, folder=folder, max_steps=50).ledger.step == 1
+    (folder / "outcome.json").unlink()
+    resumed = run(workload, folder=folder, max_steps=50)
+    assert (resumed.outcome.status, resumed.ledger.step) == ("reached", 1)
+
+
+def test_trial_that_cannot_be_resumed_stays_as_it_is(tmp_path):
+    class Interrupt(BaseException):
+        pass
+
+    def select(stream):
+        if taken:
+            raise Interrupt
+        taken.append(1)
+        return next(stream)
+
+    taken, folder = [], tmp_path / "trial"
+    with pytest.raises(Interrupt):
+        run(submission=sgd(select=select), folder=folder, max_steps=3)
+    other = sgd(optimizer=lambda hp, problem: optax.adam(0.1))
+    with pytest.raises(UserError, match="does not fit this trial"):
+        run(submission=other, folder=folder, max_steps=3)
+    assert not (folder / "outcome.json").exists()
+    assert run(folder=folder, max_steps=3).outcome.status == "training complete"
+
+
+def test_overwriting_discards_the_old_trial_only_when_the_new_one_is_ready(tmp_path):
+    folder = tmp_path / "trial"
+    run(folder=folder, max_steps=1)
+    settings = Settings(replicas=2, max_steps=1, hyperparameters={"lr": 1.0})
+    with pytest.raises(UserError, match="takes no hyperparameter"):
+        train(toy(), sgd(), settings, folder=folder, overwrite=True)
+    assert (folder / "outcome.json").exists()
+    settings = Settings(replicas=2, max_steps=2)
+    assert train(toy(), sgd(), settings, folder=folder, overwrite=True).ledger.step <= 2
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 8])
+def test_gradient_of_value_fn_is_the_gradient(replicas):
+    # 8 replicas are 8 devices here: a derivative through their reduction would be 8 times larger.
+    def transformation(hp, problem):
+        def update(updates, state, params, *, value_fn, grad_fn):
+            error = optax.tree.sub(jax.grad(value_fn)(params), grad_fn(params, 0))
+            return jax.tree.map(lambda g: -0.01 * g, updates), optax.tree.norm(error)
+
+        return optax.GradientTransformationExtraArgs(lambda params: jnp.float32(0), update)
+
+    settings = Settings(replicas=replicas, max_steps=1)
+    result = train(toy(target=OUT_OF_REACH), sgd(optimizer=transformation), settings)
+    assert result.state.opt_state == pytest.approx(0.0, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda hp, problem: optax.lbfgs(),
+        lambda hp, problem: optax.chain(
+            optax.sgd(0.1), optax.scale_by_backtracking_linesearch(max_backtracking_steps=5)
+        ),
+        lambda hp, problem: optax.contrib.sam(
+            optax.adam(1e-2),
+            optax.chain(optax.contrib.normalize(), optax.sgd(0.05)),
+            sync_period=2,
+            opaque_mode=True,
+        ),
+        lambda hp, problem: optax.MultiSteps(optax.adam(1e-2), 2).gradient_transformation(),
+        lambda hp, problem: optax.inject_hyperparams(optax.adam)(learning_rate=0.1),
+    ],
+    ids=["lbfgs", "backtracking", "sam", "multi_steps", "inject_hyperparams"],
+)
+def test_optax_s_own_transformations_work_as_they_are(optimizer):
+    result = run(submission=sgd(optimizer=optimizer), max_steps=3)
+    assert result.outcome.status == "training complete", result.traceback
+
+
+def test_counter_in_the_model_state_stays_a_counter():
+    base = toy(target=OUT_OF_REACH)
+
+    def init(rng):
+        params, model_state = base.init(rng)
+        return params, {**model_state, "count": jnp.int32(0)}
+
+    def apply(params, model_state, batch, **options):
+        outputs, new = base.apply(params, model_state, batch, **options)
+        return outputs, {**new, "count": model_state["count"] + 1}
+
+    workload = dataclasses.replace(base, init=init, apply=apply)
+    assert run(workload, max_steps=3).state.model_state["count"] == 3
+
+
+def test_control_may_allow_a_loss_that_is_no_number():
+    nan = {"hyperparameters": {"learning_rate": float("nan")}}
+
+    def control(**options):
+        return {"control": Control(lambda progress: None, every_steps=1, **options)}
+
+    assert run(submission=sgd(**nan, **control()), max_steps=4).outcome.status == "failed"
+    allowed = run(submission=sgd(**nan, **control(survives_nan=True)), max_steps=4)
+    assert allowed.outcome.status == "training complete"
+
+
+@pytest.mark.parametrize(
+    ("directive", "message"),
+    [
+        (Directive(phase=("a", 1)), "a phase is a string or a number"),
+        (Directive(knobs={"typo": 1.0}), "no knob 'typo'"),
+        (Directive(host_state={"f": object()}), r"host_state\['f'\]"),
+    ],
+)
+def test_directive_that_cannot_be_carried_out_says_why(directive, message):
+    control = Control(lambda progress: directive, every_steps=1, knobs={"x": 0.0})
+    assert re.search(message, run(submission=sgd(control=control)).outcome.reason)
+
+
+def test_step_without_a_loss_in_its_logs_is_told_so():
+    step = lambda context, state, batch, rng: (state, {})  # noqa: E731
+    assert "expected 'loss'" in run(submission=sgd(step=step)).outcome.reason
 
 
 def test_control_after_evaluation_sees_no_test_metrics():
@@ -386,6 +561,11 @@ def test_control_after_evaluation_sees_no_test_metrics():
         ({"rules": "v9"}, "unknown rules 'v9'"),
         ({"max_steps": 0}, "max_steps: 0 given, at least 1"),
         ({"seed": 2**32}, "below"),
+        ({"seed": "1"}, "an int is needed"),
+        ({"replicas": 2.0}, "an int is needed"),
+        ({"hyperparameters": {"learning_rate": "abc"}}, "is a number, 'abc' was given"),
+        ({"tuning": "self", "hyperparameters": {"learning_rate": 1.0}}, "takes no point"),
+        ({"data_dir": Path("x")}, "takes no data_dir"),
         ({"stop_at": "never"}, "one of validation, both"),
     ],
 )
@@ -407,7 +587,8 @@ def test_state_with_a_function_is_refused_with_its_path():
     def optimizer(hp, problem):
         return optax.GradientTransformation(lambda p: {"f": object()}, lambda u, s, p=None: (u, s))
 
-    assert "object" in run(submission=sgd(optimizer=optimizer)).outcome.reason
+    with pytest.raises(UserError, match=r"\['f'\]: expected an array, found object"):
+        run(submission=sgd(optimizer=optimizer))
 
 
 @pytest.mark.parametrize(

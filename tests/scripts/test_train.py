@@ -93,11 +93,11 @@ def test_error_exits_with_status_2_and_one_line(tmp_path):
 
 def test_values_from_key_value_pairs_json_and_file(tmp_path):
     pairs = ["learning_rate=0.01", "name=x"]
-    assert train_script.given_point(pairs, "external") == {"learning_rate": 0.01, "name": "x"}
-    assert train_script.given_point(['{"a": 1}'], "external") == {"a": 1}
+    assert train_script.given_point(pairs) == {"learning_rate": 0.01, "name": "x"}
+    assert train_script.given_point(['{"a": 1}']) == {"a": 1}
     (tmp_path / "point.json").write_text('{"b": 2}')
-    assert train_script.given_point([str(tmp_path / "point.json")], "external") == {"b": 2}
-    assert train_script.given_point(None, "self") is None
+    assert train_script.given_point([str(tmp_path / "point.json")]) == {"b": 2}
+    assert train_script.given_point(None) is None
 
 
 def test_short_run_then_the_same_command_then_overwrite(tmp_path, capsys):

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from algoperf_jax.errors import UserError
 from algoperf_jax.rules import Limits, Target
 from algoperf_jax.workload import Batch, BatchNormMode, LossType, ModelState, Scale, Workload
 from workloads.facts import FACTS
@@ -40,26 +41,30 @@ MINI_LIMITS = Limits(step_hint=2000, runtime_seconds=80.0)
 
 def ogbg(scale: Scale) -> Workload:
     """The base workload."""
-    return _workload("ogbg", scale)
+    return _full("ogbg") if scale == "full" else _mini()
 
 
 def ogbg_gelu(scale: Scale) -> Workload:
     """The variant with GELU activations (tanh approximation)."""
-    return _workload("ogbg_gelu", scale)
+    return _variant("ogbg_gelu", scale)
 
 
 def ogbg_silu(scale: Scale) -> Workload:
     """The variant with SiLU activations."""
-    return _workload("ogbg_silu", scale)
+    return _variant("ogbg_silu", scale)
 
 
 def ogbg_model_size(scale: Scale) -> Workload:
     """The variant with narrower embeddings, two layers per update and three steps."""
-    return _workload("ogbg_model_size", scale)
+    return _variant("ogbg_model_size", scale)
 
 
-def _workload(name: str, scale: Scale) -> Workload:
-    return _full(name) if scale == "full" else _mini(name)
+def _variant(name: str, scale: Scale) -> Workload:
+    if scale != "full":
+        raise UserError(
+            f"workload {name!r} exists at scale full only: no target was set for it at mini"
+        )
+    return _full(name)
 
 
 def _full(name: str) -> Workload:
@@ -83,15 +88,15 @@ def _full(name: str) -> Workload:
     )
 
 
-def _mini(name: str) -> Workload:
-    full = NETWORKS[name]
+def _mini() -> Workload:
+    full = NETWORKS["ogbg"]
     network = full.clone(
         latent_dim=full.latent_dim // MINI_WIDTH_DIVISOR,
         hidden_dims=tuple(width // MINI_WIDTH_DIVISOR for width in full.hidden_dims),
         num_message_passing_steps=MINI_MESSAGE_PASSING_STEPS,
     )
     return Workload(
-        name=name,
+        name="ogbg",
         scale="mini",
         target=MINI_TARGET,
         limits={"v0.5": MINI_LIMITS, "v0.6": MINI_LIMITS},
