@@ -21,8 +21,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from algoperf_jax.cpu_tensorflow import import_tensorflow
 from algoperf_jax.errors import UserError
 
@@ -76,6 +74,8 @@ def discard_folder(folder: Path) -> None:
 
     In a job of several processes the first one removes it, and the others wait for that.
     """
+    import jax  # not needed by those who only read records
+
     if jax.process_index() == 0 and (folder / "meta_data.json").exists():
         shutil.rmtree(folder)
     if jax.process_count() > 1:

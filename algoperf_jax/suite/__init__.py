@@ -1,0 +1,1 @@
+"""Many trials from one command: planned, run as processes, watched, resumed."""

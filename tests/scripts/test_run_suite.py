@@ -1,0 +1,219 @@
+"""The suite runner as a user meets it: its plan, its refusals, real runs of toy workloads."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import run_suite
+
+import workloads
+from algoperf_jax.errors import UserError
+from algoperf_jax.records import read_json, write_json
+from algoperf_jax.scoring.entries import read_entries
+from algoperf_jax.suite.standing import Standing
+from algoperf_jax.suite.supervision import Job
+from algoperf_jax.tuning import parse, study_points
+from reference_algorithms.nadamw import SEARCH_SPACE
+from workloads.facts import BASE
+
+TESTS = Path(__file__).parent.parent
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}",
+    "XLA_FLAGS": "",
+}
+
+
+NUMBERS = ["--studies=2", "--trials=3"]
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    """Runs the command in a folder of its own; its status and its output."""
+
+    def command(*flags):
+        place = [f"--experiment_dir={tmp_path}", f"--cache_dir={tmp_path / 'cache'}"]
+        status = run_suite.main([*flags, *place], ENVIRONMENT)
+        return status, capsys.readouterr().out
+
+    return command
+
+
+def test_dry_run_prints_the_plan_and_its_cost_and_writes_nothing(run, tmp_path):
+    status, out = run("--dry_run", "--workloads", "ogbg,suite_workloads:quick", *NUMBERS)
+    assert status == 0
+    assert out.startswith("scale mini")
+    assert "ogbg: 6 trials of at most 0.0222 h" in out  # 80 s each
+    assert "worst case: 1.8 h of submission time for 12 trials" in out  # 1000 s for the other
+    point = study_points(parse(SEARCH_SPACE), 0, 1, 5, 5)[2]
+    assert f"study 1 trial 3: {json.dumps(point)}" in out
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_benchmark_itself_is_planned_without_its_data(run):
+    _, out = run("--dry_run", "--scale=full", "--workloads=ogbg", "--rules=v0.6", "--tuning=self")
+    # protocol, section 1 and 2: 3 runs of 1.5 x 12011 s
+    assert "ogbg: 3 trials of at most 5 h, 15 h in all" in out
+
+
+def test_default_are_all_base_workloads_there_are(run):
+    _, out = run("--dry_run", "--tuning=self")
+    for name in BASE:
+        assert (f"\n{name}: 1 trial of" in out) == (name in workloads.CATALOGUE.entries)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--workloads=obgb"], "did you mean ogbg"),
+        (["--submission=nadamm"], "did you mean nadamw"),
+        (["--scale=full"], "needs --data_dir"),
+        (["--scale=mini", "--data_dir=x"], "takes no --data_dir"),
+        (["--workloads=ogbg", "--data_dir=/nowhere"], "prepare_data.py ogbg"),
+        (["--jobs=0"], "--jobs: 0 given"),
+        (["--address=host:1"], "goes with --engine=ray"),
+        (["--tuning=self", "--trials=3"], "a study is one trial"),
+        (["--search_space=/nowhere.json"], "search space /nowhere.json"),
+        (["--grace_minutes=0"], "--grace_minutes: 0"),
+    ],
+)
+def test_mistakes_are_answered_before_anything_is_written(run, tmp_path, flags, message):
+    with pytest.raises(UserError, match=message):
+        run("--submission=nadamw", *flags)
+    assert not list(tmp_path.iterdir())
+
+
+def test_metadata_beside_the_submission_go_where_scoring_reads_them(run, tmp_path):
+    source = "from reference_algorithms.template import submission"
+    (tmp_path / "mine.py").write_text(source)
+    flags = [f"--submission={tmp_path / 'mine.py'}", "--workloads=ogbg"]
+    flags.append(f"--slurm={tmp_path / 'suite.sh'}")
+    write_json(tmp_path / "mine.json", {"name": "Mine"})
+    run(*flags)
+    assert not (tmp_path / "mini" / "template" / "submission.json").exists()
+    metadata = {
+        "name": "Mine",
+        "organisations": ["independent"],
+        "authors": ["A. Author"],
+        "description": "Adam.",
+        "framework": "jax",
+        "prize_eligible": False,
+        "rule_set": "external",
+    }
+    write_json(tmp_path / "mine.json", metadata)
+    run(*flags)
+    entry = read_entries(tmp_path / "mini" / "template" / "submission.json")[0]
+    assert (entry.name, entry.tuning, entry.authors) == ("Mine", "external", ("A. Author",))
+
+
+def test_a_search_space_that_the_submission_does_not_take_is_refused(run, tmp_path):
+    write_json(tmp_path / "space.json", {"lr": {"feasible_points": [1.0]}})
+    with pytest.raises(UserError, match="takes no hyperparameter 'lr'"):
+        run("--workloads=ogbg", f"--search_space={tmp_path / 'space.json'}")
+
+
+def test_suite_runs_records_deaths_and_goes_on_where_it_stopped(run, tmp_path):
+    flags = ["--workloads", "suite_workloads:quick", "suite_workloads:starved"]
+    flags += ["--eval_every_steps=1", "--max_steps=2", "--trials=1"]
+    status, out = run(*flags, "--jobs=2")
+    assert status == 1
+    assert "reached: quick study 0 trial 1" in out
+    assert "failed: starved study 0 trial 1" in out
+    assert "when memory runs out" in out
+    assert f"python scripts/score.py {tmp_path} --rules=v0.5 --tuning=external --scale=mini" in out
+    home = tmp_path / "mini" / "nadamw"
+    assert read_json(home / "study_0" / "starved_jax" / "trial_1" / "outcome.json")["status"] == (
+        "failed"
+    )
+    # The point that the plan gave the trial is the one it ran.
+    plan = read_json(home / "plan.json")
+    trial = home / "study_0" / "quick_jax" / "trial_1"
+    assert read_json(trial / "hparams.json") == plan["points"][0]["hyperparameters"]
+    assert plan["points"][0]["hyperparameters"] == study_points(parse(SEARCH_SPACE), 0, 0, 5, 5)[0]
+
+    status, out = run(*flags)
+    assert (status, "every trial of this plan has ended" in out) == (1, True)
+    with pytest.raises(UserError, match="seed is 0 there and 1 here"):
+        run(*flags, "--seed=1")
+    with pytest.raises(UserError, match="search_space is .* there and None here"):
+        run("--tuning=self", *flags[:-1])
+    (home / "plan.json").unlink()
+    with pytest.raises(UserError, match="not of this plan: seed is 0 there and 1 here"):
+        run(*flags, "--seed=1", "--dry_run")
+
+
+def test_slurm_script_holds_what_is_still_to_be_done(run, tmp_path):
+    script = tmp_path / "suite.sh"
+    status, out = run("--workloads=ogbg", "--studies=2", f"--slurm={script}", "--gpus_per_trial=8")
+    assert status == 0
+    assert "2 tasks" in out
+    text = script.read_text()
+    assert "--study=1 --trial=1" in text
+    assert "#SBATCH --array=0-1\n" in text
+
+
+def test_failed_trials_are_discarded_on_request_and_others_kept(tmp_path):
+    jobs = [
+        Job(status, "toy", (), tmp_path / status, tmp_path / "log", 1.0, 1.0)
+        for status in ("failed", "reached")
+    ]
+    for job in jobs:
+        job.folder.mkdir()
+    run_suite.discard_failed(jobs, {job.label: Standing(job.label) for job in jobs})
+    assert [job.folder.exists() for job in jobs] == [False, True]
+
+
+def test_overwriting_discards_plan_studies_and_logs_and_nothing_else(tmp_path):
+    for name in ("study_0", "study_12", "logs", "mine"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "plan.json").write_text("{}")
+    run_suite.discard(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("script", ["run_suite.py", "check_submission.py"])
+def test_help_loads_neither_tensorflow_nor_ray(script):
+    code = (
+        f"import runpy, sys\nsys.argv = ['{script}', '--help']\n"
+        f"try:\n    runpy.run_path('{script}', run_name='__main__')\n"
+        "except SystemExit:\n    pass\n"
+        "print(sorted({'flax', 'tensorflow', 'ray', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(run_suite.__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.endswith("[]\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_stops_the_trials_and_the_same_command_resumes_them(tmp_path, number):
+    command = [
+        *(sys.executable, run_suite.__file__, "--workloads=suite_workloads:endless"),
+        *("--eval_every_steps=200", "--max_steps=4000", f"--experiment_dir={tmp_path}"),
+    ]
+    folder = tmp_path / "mini" / "nadamw" / "study_0" / "endless_jax" / "trial_1"
+    process = subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("checkpoints/[1-9]*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped with 1 trial to go; the same command resumes them" in error
+    assert not (folder / "outcome.json").exists()
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert "resumed: endless study 0 trial 1" in done.stdout
+    rows = (folder / "measurements.csv").read_text().splitlines()
+    assert "4000" in rows[-1]
