@@ -142,7 +142,7 @@ class Workload:
     """Facts and pure functions of one workload at one scale.
 
     Attributes:
-      name: the registry's name, also for variants (`"ogbg_gelu"`).
+      name: the registry's name; a variant has one of its own.
       base_name: the workload that a variant derives from; its own name otherwise.
       scale: `"full"` is the benchmark, `"mini"` the development scale on embedded data.
       loss_type: what the loss is, for algorithms that depend on it.

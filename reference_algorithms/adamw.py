@@ -6,6 +6,7 @@ from algoperf_jax.submission import Hyperparameters, Problem, Submission
 from reference_algorithms.schedules import warmup_cosine
 from reference_algorithms.search_spaces import (
     ADAPTIVE_LEARNING_RATE,
+    DEFAULT_POINT,
     REGULARIZATION,
     WARMUP,
     log_range,
@@ -53,15 +54,7 @@ submission = Submission(
     name="adamw",
     description="AdamW with warm-up and cosine decay",
     optimizer=optimizer,
-    hyperparameters={
-        "learning_rate": 7e-3,
-        "one_minus_beta1": 0.1,
-        "beta2": 0.98,
-        "warmup_factor": 0.1,
-        "weight_decay": 0.1,
-        "label_smoothing": 0.0,
-        "dropout_rate": 0.0,
-    },
+    hyperparameters=DEFAULT_POINT,
     search_space=SEARCH_SPACE,
 )
 

@@ -27,6 +27,17 @@ WARMUP = {"warmup_factor": one_of(0.05)}
 
 REGULARIZATION = {"label_smoothing": one_of(0.1, 0.2), "dropout_rate": one_of(0.0, 0.1)}
 
+DEFAULT_POINT = {
+    "learning_rate": 7e-3,
+    "one_minus_beta1": 0.1,
+    "beta2": 0.98,
+    "warmup_factor": 0.1,
+    "weight_decay": 0.1,
+    "label_smoothing": 0.0,
+    "dropout_rate": 0.0,
+}
+"""What AdamW and its kin use unless another point is given; tried at scale mini."""
+
 
 def without_beta1(submission: Submission) -> Submission:
     """The submission with the smaller of its paper's two search spaces: `beta1` fixed at 0.9."""

@@ -30,8 +30,16 @@ def parser() -> argparse.ArgumentParser:
         description="Trains one workload with one submission until the validation target is hit.",
         epilog="Run the same command again to resume an interrupted run.",
     )
-    add = p.add_argument
-    what = p.add_argument_group("what to train")
+    add_what_to_train(p.add_argument_group("what to train"))
+    add_rules(p.add_argument_group("rules"))
+    add_the_run(p.add_argument_group("the run"))
+    add_job(p.add_argument_group("several machines"))
+    p.add_argument("--list", action="store_true", help="list workloads and submissions, then exit")
+    return p
+
+
+def add_what_to_train(what: Any) -> None:
+    """Flags that name workload, submission, point and data."""
     what.add_argument("--workload", help="a name from --list, or your own as package.module:NAME")
     what.add_argument(
         "--submission",
@@ -55,7 +63,10 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--scale", choices=workloads.SCALES, help="default: full with --data_dir, else mini"
     )
-    rules = p.add_argument_group("rules")
+
+
+def add_rules(rules: Any) -> None:
+    """Flags about rules, budgets and what ends the training."""
     rules.add_argument(
         "--rules", default="v0.5", help="edition of the rules, v0.5 or v0.6 (default: v0.5)"
     )
@@ -80,7 +91,10 @@ def parser() -> argparse.ArgumentParser:
         help="evaluate every so many steps instead of once per evaluation period: the same rows "
         "on every machine, for comparisons by steps",
     )
-    run = p.add_argument_group("the run")
+
+
+def add_the_run(run: Any) -> None:
+    """Flags about randomness, devices and records."""
     run.add_argument("--seed", type=int, default=0, help="decides every random draw (default: 0)")
     run.add_argument("--study", type=int, default=0, help="number of the study (default: 0)")
     run.add_argument("--trial", type=int, default=1, help="number of the trial (default: 1)")
@@ -108,12 +122,13 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="write a JAX profiler trace of steps 11 to 20 into the record (disturbs its times)",
     )
-    job = p.add_argument_group("several machines")
+
+
+def add_job(job: Any) -> None:
+    """Flags that join this process to others."""
     job.add_argument("--coordinator", metavar="HOST:PORT", help="address of process 0 of the job")
     job.add_argument("--process_count", type=int, help="processes in the job, one per machine")
     job.add_argument("--process_index", type=int, help="number of this process, from 0")
-    add("--list", action="store_true", help="list workloads and submissions, then exit")
-    return p
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -100,7 +100,7 @@ def _mini() -> Workload:
         scale="mini",
         target=MINI_TARGET,
         limits={"v0.5": MINI_LIMITS, "v0.6": MINI_LIMITS},
-        eval_period_seconds=1.5,
+        eval_period_seconds=1.0,
         batch_size=128,
         eval_batch_size=512,
         num_examples={"train": 3908, "eval_train": 488, "validation": 488, "test": 489},
