@@ -150,7 +150,7 @@ class TimedLoop:
         began = self._now()
         initial = jax.device_get(trial.initial_state())
         initializing = self._now() - began
-        self._state_types = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), initial)
+        self._state_types = jax.eval_shape(lambda: initial)
         self._open_record()
         if self._folder:
             self._checkpoints = Checkpoints(self._folder / "checkpoints")

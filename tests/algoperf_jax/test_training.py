@@ -591,6 +591,17 @@ def test_state_with_a_function_is_refused_with_its_path():
         run(submission=sgd(optimizer=optimizer))
 
 
+def test_optimizer_state_may_hold_python_numbers(tmp_path):
+    def optimizer(hp, problem):
+        def update(updates, state, params=None):
+            return jax.tree.map(lambda g: -0.01 * g, updates), {"n": state["n"] + 1}
+
+        return optax.GradientTransformation(lambda params: {"n": 0}, update)
+
+    result = run(submission=sgd(optimizer=optimizer), folder=tmp_path / "trial", max_steps=3)
+    assert result.state.opt_state["n"] == 3, result.traceback
+
+
 @pytest.mark.parametrize(
     ("sizes", "name", "scale", "chosen"),
     [
