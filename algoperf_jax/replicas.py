@@ -11,6 +11,7 @@ A "stacked" tree has leading axes `[devices, ...]` (state, equal on all devices)
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -101,11 +102,14 @@ class Replicas:
 
     def _place(self, parts: list[np.ndarray]) -> jax.Array:
         """Parts `[1, ...]`, one per device of this process, as one array over these devices."""
-        mesh = jax.sharding.Mesh(np.array(self.devices), (AXIS,))
-        sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
         shape = (len(self.devices), *parts[0].shape[1:])
         buffers = [jax.device_put(p, d) for p, d in zip(parts, self.devices, strict=True)]
-        return jax.make_array_from_single_device_arrays(shape, sharding, buffers)
+        return jax.make_array_from_single_device_arrays(shape, self._sharding, buffers)
+
+    @functools.cached_property
+    def _sharding(self) -> jax.sharding.NamedSharding:
+        mesh = jax.sharding.Mesh(np.array(self.devices), (AXIS,))
+        return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
 
 
 def replicas_on(devices: Sequence[jax.Device] | None = None, count: int | None = None) -> Replicas:
