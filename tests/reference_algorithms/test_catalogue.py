@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from distinct_algorithms import distinct
 from toy_workload import toy
 
 import reference_algorithms
@@ -14,14 +15,6 @@ from algoperf_jax.trial import Settings
 from reference_algorithms import target_setting
 
 NAMES = list(reference_algorithms.CATALOGUE.entries)
-
-
-def distinct() -> list[str]:
-    """One name for each way to train: submissions of one optimizer differ in their points alone."""
-    first = {}
-    for name in NAMES:
-        first.setdefault(reference_algorithms.get(name).optimizer, name)
-    return list(first.values())
 
 
 @pytest.mark.parametrize("name", NAMES)
