@@ -96,3 +96,41 @@ def warmup_cosine_wave(peak: float, horizon: float, warmup_factor: float) -> opt
         return peak * jnp.where(count < warmup_steps, rising, wave)
 
     return schedule
+
+
+def warmup_cosine_cycles(
+    peak: float, horizon: float, warmup_factor: float, cycles: int = 1
+) -> optax.Schedule:
+    """Cycles of linear warm-up and cosine decay, as of a scheduler that acts after each step.
+
+    With `W = int(warmup_factor * horizon)`, cycles of length `L = horizon / cycles`, `j` the step
+    within its cycle (1 to L) and `e = 1e-10`:
+
+        lr(0) = peak
+        lr(k) = e + (peak - e) * j / W                                               for j <= W
+        lr(k) = e + (peak - e) * (1 + cos(pi * (j - W) / (L - W))) / 2               otherwise
+        lr(k) = e                                                                    for k > horizon
+
+    The first update has the full peak, because such a scheduler has not acted yet. The warm-up is
+    that of the whole horizon in every cycle.
+
+    Args:
+      peak: the largest learning rate.
+      horizon: steps of all cycles together.
+      warmup_factor: length of each warm-up as a part of the whole horizon.
+      cycles: how many.
+    """
+    warmup_steps = int(warmup_factor * horizon)
+    length = horizon / cycles
+    least = 1e-10
+
+    def schedule(count: jax.Array) -> jax.Array:
+        cycle = jnp.clip(jnp.ceil(count / length) - 1, 0, cycles - 1)
+        j = count - cycle * length
+        rising = least + (peak - least) * j / max(warmup_steps, 1)
+        angle = jnp.pi * (j - warmup_steps) / max(length - warmup_steps, 1)
+        falling = least + 0.5 * (peak - least) * (1.0 + jnp.cos(angle))
+        rate = jnp.where(j <= warmup_steps, rising, falling)
+        return jnp.where(count == 0, peak, jnp.where(count > horizon, least, rate))
+
+    return schedule

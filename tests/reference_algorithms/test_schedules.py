@@ -7,7 +7,11 @@ from golden_vectors import GoldenSet
 
 from algoperf_jax.submission import make_hyperparameters
 from reference_algorithms import ademamix, momentum, target_setting
-from reference_algorithms.schedules import warmup_cosine, warmup_cosine_wave
+from reference_algorithms.schedules import (
+    warmup_cosine,
+    warmup_cosine_cycles,
+    warmup_cosine_wave,
+)
 
 PAPER = "archived_paper_baselines/"
 
@@ -94,3 +98,22 @@ def test_ademamix_brings_its_slow_momentum_in_as_published():
         [0.8001588284154528, 0.888658436883249, 0.9975247116369694],
         rtol=1e-6,
     )
+
+
+def test_cycles_start_with_the_peak_and_reach_their_end():
+    one = warmup_cosine_cycles(1.0, 100, 0.1)
+    np.testing.assert_allclose(
+        values(one, [0, 1, 10, 11, 50, 99]),
+        [1.0, 0.10000000009, 1.0, 0.9996954135, 0.5868240889, 3.045866e-4],
+        rtol=1e-5,
+        atol=1e-7,  # float32 cosines near -1
+    )
+    two = warmup_cosine_cycles(1.0, 100, 0.1, cycles=2)
+    np.testing.assert_allclose(
+        values(two, [11, 30, 51, 60, 80, 99]),
+        [0.9984586669, 0.5, 0.1, 1.0, 0.5, 1.5413332e-3],
+        rtol=1e-5,
+        atol=1e-7,  # float32 cosines near -1
+    )
+    ends = [*values(one, [100, 101]), *values(two, [50, 100])]
+    np.testing.assert_allclose(ends, 1e-10, atol=1e-7)
