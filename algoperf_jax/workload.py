@@ -160,6 +160,9 @@ class Workload:
         checks what can be checked quickly and raises a `DataError` that says what to do. At
         scale mini it expands the embedded sample.
       kinds: `params -> tree of ParameterKind`, where the naming rule does not fit.
+      random_batch: `(batch_size, replicas, seed) -> host batch`, random numbers in the shapes and
+        dtypes of a training batch, for measurements where there are no data; loads no data
+        library. None: the workload has none.
       collective_forward: the forward pass itself reduces over `replicas.AXES` (batch norm
         synchronised across replicas).
     """
@@ -184,6 +187,7 @@ class Workload:
     dataset: DatasetFn
     locate_data: Callable[[Path | None, Path], Path]
     kinds: Callable[[Params], Any] = infer_kinds
+    random_batch: Callable[[int, int, int], Batch] | None = None
     collective_forward: bool = False
 
     def limits_under(self, rules: str) -> Limits:

@@ -2,69 +2,108 @@
 
     python scripts/benchmark.py --workload=ogbg --part=loop --batch_size=1024
     python scripts/benchmark.py --workload=ogbg --part=input
+    python scripts/benchmark.py --workload=imagenet_resnet --part=input
+    python scripts/benchmark.py --workload=imagenet_resnet --part=step --scale=full --batch_size=64
 
 loop    wall time per step of the timed loop over that of the bare compiled step; both are given the
         same batches, built beforehand
-input   building a training batch on the host over the bare step that consumes it
+input   building a training batch on the host over the bare step that consumes it; for workloads on
+        images: images per second and core of the training pipeline at scale full, beside plain
+        decoding and resizing of the same files, which is the limit
+step    the bare compiled step on random data; needs no data and loads no data library
 """
 
 import argparse
 import dataclasses
+import importlib
 import itertools
 import os
 import statistics
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from command_line import answer_for
+from command_line import answer_for, chosen_scale
 
 import reference_algorithms
 import workloads
+from algoperf_jax.errors import UserError
 
 WARM_UP_STEPS = 5
 
+# Each module has `measure(workload, folder, images) -> (pipeline, limit)`, images per second on one
+# core, `folder` being an empty one for the files.
+INPUT_LIMITS = {
+    "imagenet_resnet": "workloads.imagenet.throughput",
+    "imagenet_vit": "workloads.imagenet.throughput",
+}
+
 
 def main() -> int:
-    """Measures as the flags say; prints a line per repetition, then two ratios that sum them up."""
+    """Measures as the flags say; prints a line per repetition, then what sums them up."""
     p = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     p.add_argument("--workload", required=True, help="a name; see scripts/train.py --list")
-    p.add_argument("--part", choices=("loop", "input"), default="loop")
+    p.add_argument("--part", choices=("loop", "input", "step"), default="loop")
     p.add_argument("--submission", default="adamw", help="whose step to measure (default: adamw)")
     p.add_argument("--batch_size", type=int, help="global batch size")
     p.add_argument("--replicas", type=int, help="replicas that share the devices")
     p.add_argument("--steps", type=int, default=40, help="steps per measurement (default: 40)")
+    p.add_argument("--images", type=int, default=512, help="images per measurement (default: 512)")
     p.add_argument("--repetitions", type=int, default=5, help="measurements (default: 5)")
     p.add_argument("--data_dir", type=Path, help="measure scale full on these data")
+    p.add_argument("--scale", choices=workloads.SCALES, help="of --part=step, which needs no data")
     flags = p.parse_args()
+    if flags.steps <= WARM_UP_STEPS:
+        raise UserError(f"--steps={flags.steps}: the first {WARM_UP_STEPS} warm up, take more")
+    scale = chosen_scale(flags, needs_data=flags.part != "step")
+    if flags.part == "step":
+        step_time(flags, scale)
+    elif flags.part == "input" and flags.workload in INPUT_LIMITS:
+        image_input(flags)
+    else:
+        ratios(flags, scale)
+    return 0
+
+
+def ratios(flags: argparse.Namespace, scale: str) -> None:
+    """Prints the ratio of the loop, or of building a batch, to the bare step."""
     measure = {"loop": loop_overhead, "input": input_share}[flags.part]
-    pairs = [measure(*set_up(flags), flags.steps) for _ in range(flags.repetitions)]
+    workload = workloads.get(flags.workload, scale)
+    pairs = []
+    for _ in range(flags.repetitions):
+        trial = trial_of(flags, workload, flags.data_dir)
+        batches = list(itertools.islice(host_batches(trial), flags.steps))
+        pairs.append(measure(trial, batches, flags.steps))
     median = statistics.median(seconds / bare for seconds, bare in pairs)
     # What else a machine does only ever adds time, so the fastest of each is the cleaner reading.
     fastest = min(seconds for seconds, _ in pairs) / min(bare for _, bare in pairs)
     print(f"median ratio {median:.4f}, ratio of the fastest {fastest:.4f}, of {len(pairs)} pairs")
-    return 0
 
 
-def set_up(flags: argparse.Namespace) -> tuple[Any, Any]:
-    """The trial that the flags describe, and the host batches that its first steps consume."""
+def trial_of(flags: argparse.Namespace, workload: Any, data_dir: Path | None) -> Any:
+    """The trial that the flags describe."""
     from algoperf_jax.trial import Settings, set_up
 
-    trial = set_up(
-        workloads.get(flags.workload, "full" if flags.data_dir else "mini"),
+    return set_up(
+        workload,
         reference_algorithms.get(flags.submission),
-        Settings(replicas=flags.replicas, batch_size=flags.batch_size, data_dir=flags.data_dir),
+        Settings(replicas=flags.replicas, batch_size=flags.batch_size, data_dir=data_dir),
     )
-    batches = trial.workload.dataset(
+
+
+def host_batches(trial: Any) -> Any:
+    """The trial's training batches on the host."""
+    return trial.workload.dataset(
         "train",
         trial.source,
         batch_size=trial.problem.batch_size,
         replicas=trial.layout.count,
         seed=trial.data_seed,
     )
-    return trial, list(itertools.islice(batches, flags.steps))
 
 
 def loop_overhead(trial: Any, host_batches: list, steps: int) -> tuple[float, float]:
@@ -72,7 +111,7 @@ def loop_overhead(trial: Any, host_batches: list, steps: int) -> tuple[float, fl
     from algoperf_jax.progress import Silent
     from algoperf_jax.training import TimedLoop
 
-    bare = bare_step_seconds(trial, host_batches)
+    bare = bare_step(trial, host_batches)()
 
     marks: list[float] = []
 
@@ -104,20 +143,15 @@ def loop_overhead(trial: Any, host_batches: list, steps: int) -> tuple[float, fl
     return looped, bare
 
 
-def input_share(trial: Any, host_batches: list, steps: int) -> tuple[float, float]:
+def input_share(trial: Any, batches: list, steps: int) -> tuple[float, float]:
     """Seconds to build a batch, and of the bare step that consumes it."""
-    batches = trial.workload.dataset(
-        "train",
-        trial.source,
-        batch_size=trial.problem.batch_size,
-        replicas=trial.layout.count,
-        seed=trial.data_seed,
-    )
+    bare = bare_step(trial, batches)()
+    iterator = host_batches(trial)
+    next(iterator)  # the first one also starts what works in the background
     began = time.perf_counter()
     for _ in range(steps):
-        next(batches)
+        next(iterator)
     building = (time.perf_counter() - began) / steps
-    bare = bare_step_seconds(trial, host_batches)
     print(
         f"batch {1e3 * building:.2f} ms, bare step {1e3 * bare:.2f} ms, "
         f"ratio {building / bare:.4f}",
@@ -126,24 +160,76 @@ def input_share(trial: Any, host_batches: list, steps: int) -> tuple[float, floa
     return building, bare
 
 
-def bare_step_seconds(trial: Any, host_batches: list) -> float:
-    """Seconds per compiled step, batches on the device beforehand, one wait at the end."""
+def image_input(flags: argparse.Namespace) -> None:
+    """Prints images per second and core of a workload's pipeline, and of what limits it."""
+    limits = importlib.import_module(INPUT_LIMITS[flags.workload])
+    workload = workloads.get(flags.workload, "full")
+    pairs = []
+    for _ in range(flags.repetitions):
+        with tempfile.TemporaryDirectory() as folder:
+            pipeline, limit = limits.measure(workload, Path(folder), flags.images)
+        pairs.append((pipeline, limit))
+        print(
+            f"pipeline {pipeline:.0f} images/s/core, limit {limit:.0f}, "
+            f"limit over pipeline {limit / pipeline:.3f}",
+            flush=True,
+        )
+    median = statistics.median(limit / pipeline for pipeline, limit in pairs)
+    fastest = max(limit for _, limit in pairs) / max(pipeline for pipeline, _ in pairs)
+    print(f"median ratio {median:.3f}, ratio of the fastest {fastest:.3f}, of {len(pairs)} pairs")
+
+
+def step_time(flags: argparse.Namespace, scale: str) -> None:
+    """Prints the seconds of the bare step on random batches."""
+    workload = workloads.get(flags.workload, scale)
+    if workload.random_batch is None:
+        raise UserError(f"{workload.name} has no random batches; measure --part=loop on data")
+    # Nothing of the data is read, so there is no need that any be there.
+    workload = dataclasses.replace(workload, locate_data=lambda data_dir, cache_dir: Path())
+    trial = trial_of(flags, workload, Path() if scale == "full" else None)
+    size, replicas = trial.problem.batch_size, trial.layout.count
+    batches = [workload.random_batch(size, replicas, seed) for seed in range(2)]
+    measure = bare_step(trial, list(itertools.islice(itertools.cycle(batches), flags.steps)))
+    seconds = []
+    for _ in range(flags.repetitions):
+        seconds.append(measure())
+        print(f"step {1e3 * seconds[-1]:.2f} ms", flush=True)
+    median = statistics.median(seconds)
+    print(
+        f"{workload.name} at scale {scale}, batch {size} of {replicas} replicas on "
+        f"{len(trial.layout.devices)} {trial.layout.devices[0].device_kind}: median "
+        f"{1e3 * median:.2f} ms a step, {size / median:.1f} examples a second"
+    )
+
+
+def bare_step(trial: Any, host_batches: list) -> Callable[[], float]:
+    """Compiles and warms up the step; what it returns measures the seconds per step.
+
+    Batches are on the device beforehand, and there is one wait, at the end.
+    """
     import jax
 
     from algoperf_jax.programs import Programs
 
     programs, layout = Programs(trial), trial.layout
     step, inputs = programs.step(None), programs.inputs(0.0)
+    # A batch that occurs several times is on the device once.
+    placed = {id(batch): layout.put_batch(batch) for batch in host_batches}
+    batches = jax.block_until_ready([placed[id(batch)] for batch in host_batches])
     state = layout.put_state(trial.initial_state())
-    batches = jax.block_until_ready([layout.put_batch(batch) for batch in host_batches])
     for batch in batches[:WARM_UP_STEPS]:
         state, _ = step(state, batch, inputs)
     jax.block_until_ready(state)
-    began = time.perf_counter()
-    for batch in batches[WARM_UP_STEPS:]:
-        state, logs = step(state, batch, inputs)
-    jax.block_until_ready((state, logs))
-    return (time.perf_counter() - began) / len(batches[WARM_UP_STEPS:])
+
+    def measure() -> float:
+        nonlocal state
+        began = time.perf_counter()
+        for batch in batches[WARM_UP_STEPS:]:
+            state, logs = step(state, batch, inputs)
+        jax.block_until_ready((state, logs))
+        return (time.perf_counter() - began) / len(batches[WARM_UP_STEPS:])
+
+    return measure
 
 
 if __name__ == "__main__":

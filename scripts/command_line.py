@@ -1,5 +1,6 @@
-"""What all command lines share: how they end."""
+"""What the command lines share: how they end, and which scale their flags mean."""
 
+import argparse
 import sys
 from collections.abc import Callable
 
@@ -22,3 +23,21 @@ def answer_for(main: Callable[[], int]) -> None:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
+
+
+def chosen_scale(flags: argparse.Namespace, *, needs_data: bool = True) -> str:
+    """The scale that `--scale` and `--data_dir` mean together.
+
+    Args:
+      flags: with `scale` (None where it was not given) and `data_dir`.
+      needs_data: whether the command reads data, so that scale full cannot do without `data_dir`.
+
+    Raises:
+      UserError: the two do not go together.
+    """
+    scale = flags.scale or ("full" if flags.data_dir else "mini")
+    if scale == "full" and not flags.data_dir and needs_data:
+        raise UserError("--scale=full needs --data_dir, the folder with the data sets")
+    if scale == "mini" and flags.data_dir:
+        raise UserError("--scale=mini uses embedded data and takes no --data_dir")
+    return scale

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import suite_plan
-from command_line import answer_for
+from command_line import answer_for, chosen_scale
 from suite_plan import Suite
 from train import MINI_NOTICE
 
@@ -153,11 +153,7 @@ def main(
 
 def checked_scale(flags: argparse.Namespace) -> str:
     """The scale; raises a `UserError` for flags that do not go together."""
-    scale = flags.scale or ("full" if flags.data_dir else "mini")
-    if scale == "full" and not flags.data_dir and not flags.dry_run:
-        raise UserError("--scale=full needs --data_dir, the folder with the data sets")
-    if scale == "mini" and flags.data_dir:
-        raise UserError("--scale=mini uses embedded data and takes no --data_dir")
+    scale = chosen_scale(flags, needs_data=not flags.dry_run)
     if flags.address and flags.engine != "ray":
         raise UserError("--address names a Ray cluster; it goes with --engine=ray")
     for name in ("jobs", "gpus_per_trial", "cpus_per_trial", "replicas", "max_steps"):

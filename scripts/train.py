@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from command_line import answer_for
+from command_line import answer_for, chosen_scale
 
 import reference_algorithms
 import workloads
@@ -140,11 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if not flags.workload:
         raise UserError("--workload is missing; --list shows the names there are")
-    scale = flags.scale or ("full" if flags.data_dir else "mini")
-    if scale == "full" and not flags.data_dir:
-        raise UserError("--scale=full needs --data_dir, the folder with the data sets")
-    if scale == "mini" and flags.data_dir:
-        raise UserError("--scale=mini uses embedded data and takes no --data_dir")
+    scale = chosen_scale(flags)
     if scale == "mini":
         print(MINI_NOTICE, flush=True)
     point = given_point(flags.hyperparameters)

@@ -17,6 +17,7 @@ from workloads.ogbg.dataset import EVAL_TRAIN_EXAMPLES, dataset, locate_data
 from workloads.ogbg.loss import loss
 from workloads.ogbg.metrics import OgbgMetrics, OgbgSubsetMetrics, evaluate
 from workloads.ogbg.model import GraphNetwork, smallest_batch
+from workloads.ogbg.random_molecules import random_batch
 
 NETWORKS = {
     "ogbg": GraphNetwork(),
@@ -84,6 +85,7 @@ def _full(name: str) -> Workload:
             "test": 43_793,
         },
         dataset=dataset,
+        random_batch=random_batch,
         **_functions(NETWORKS[name], OgbgSubsetMetrics),
     )
 
@@ -95,6 +97,7 @@ def _mini() -> Workload:
         hidden_dims=tuple(width // MINI_WIDTH_DIVISOR for width in full.hidden_dims),
         num_message_passing_steps=MINI_MESSAGE_PASSING_STEPS,
     )
+    averages = {"nodes_per_graph": MINI_NODES_PER_GRAPH, "edges_per_graph": MINI_EDGES_PER_GRAPH}
     return Workload(
         name="ogbg",
         scale="mini",
@@ -104,12 +107,8 @@ def _mini() -> Workload:
         batch_size=128,
         eval_batch_size=512,
         num_examples={"train": 3908, "eval_train": 488, "validation": 488, "test": 489},
-        dataset=functools.partial(
-            dataset,
-            nodes_per_graph=MINI_NODES_PER_GRAPH,
-            edges_per_graph=MINI_EDGES_PER_GRAPH,
-            eval_train_examples=488,
-        ),
+        dataset=functools.partial(dataset, eval_train_examples=488, **averages),
+        random_batch=functools.partial(random_batch, **averages),
         **_functions(network, OgbgMetrics),
     )
 

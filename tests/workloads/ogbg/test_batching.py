@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from random_molecules import random_molecules
 
 from algoperf_jax.errors import DataError
 from workloads.ogbg.batching import (
@@ -13,6 +12,7 @@ from workloads.ogbg.batching import (
     next_shard_end,
     shard_budget,
 )
+from workloads.ogbg.random_molecules import random_molecules
 
 
 @dataclasses.dataclass

@@ -6,10 +6,10 @@ import shutil
 
 import numpy as np
 import pytest
-from random_molecules import random_molecules
 
 from algoperf_jax.errors import DataError, UserError
 from workloads.ogbg.dataset import TrainBatches, dataset, eval_batches, reference_subset_size
+from workloads.ogbg.random_molecules import random_molecules
 
 # The package's attribute `dataset` may be the function of that name.
 ogbg_dataset = importlib.import_module("workloads.ogbg.dataset")

@@ -81,6 +81,17 @@ def test_full_model_trains_on_prepared_data(data_dir):
     assert row["validation/loss"] == pytest.approx(row["validation/loss_whole_split"])
 
 
+@pytest.mark.parametrize("scale", ["mini", "full"])
+def test_random_batch_has_the_shapes_of_a_training_batch(scale, data_dir, cache_dir):
+    workload = workloads.get("ogbg", scale)
+    source = workload.locate_data(data_dir if scale == "full" else None, cache_dir)
+    real = next(workload.dataset("train", source, batch_size=32, replicas=2, seed=0))
+    random = workload.random_batch(32, 2, 0)
+    assert {k: (v.shape, v.dtype) for k, v in random.items()} == {
+        k: (v.shape, v.dtype) for k, v in real.items()
+    }
+
+
 def test_missing_data_are_an_error_that_names_the_command(tmp_path):
     with pytest.raises(DataError, match=r"prepare_data\.py ogbg"):
         train(workloads.get("ogbg", "full"), get("nadamw"), Settings(data_dir=tmp_path))
