@@ -1,0 +1,175 @@
+"""Folders of TFRecord files as TensorFlow Datasets keeps them, written from examples at hand.
+
+`<name>[/<config>]/<version>` holds the shards of all splits beside `dataset_info.json` and
+`features.json`; `tfds.builder` reads such a folder without a network.
+"""
+
+import dataclasses
+import hashlib
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from algoperf_jax.cpu_tensorflow import import_tensorflow
+from algoperf_jax.errors import DataError
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """What a data set's folder and files are called.
+
+    Attributes:
+      folder: `<name>/<version>` or `<name>/<config>/<version>`.
+      shards: number of files of each split.
+      metadata_files: what else the folder holds.
+    """
+
+    folder: Path
+    shards: Mapping[str, int]
+    metadata_files: tuple[str, ...] = ("dataset_info.json", "features.json")
+
+    @property
+    def name(self) -> str:
+        """The data set's name, with which its files' names begin."""
+        return self.folder.parts[0]
+
+    def shard_paths(self, root: Path, split: str) -> list[Path]:
+        """Returns the paths of a split's files; `root` is what holds `folder`."""
+        total = self.shards[split]
+        stem = f"{self.name}-{split}.tfrecord"
+        return [root / self.folder / f"{stem}-{k:05d}-of-{total:05d}" for k in range(total)]
+
+    def missing(self, root: Path) -> list[Path]:
+        """Returns the paths of the files that are not there, records first."""
+        records = [path for split in self.shards for path in self.shard_paths(root, split)]
+        metadata = [root / self.folder / name for name in self.metadata_files]
+        return [path for path in records + metadata if not path.exists()]
+
+    def is_there(self, root: Path) -> bool:
+        """Whether `root` has the data set.
+
+        Raises:
+          DataError: it has a part of it only; names the first missing file.
+        """
+        folder = root / self.folder
+        if not folder.exists():
+            return False
+        for path in self.missing(root):
+            raise DataError(f"{path} is missing; remove {folder} and run the command again")
+        return True
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """The examples of a split, made one by one while they are written.
+
+    Attributes:
+      keys: one text per example, each different; decides the order in which examples are stored.
+      example: `example(i)` returns the features of the example with `keys[i]`, as the feature
+        dictionary's encoder takes them.
+    """
+
+    keys: Sequence[str]
+    example: Callable[[int], Mapping[str, Any]]
+
+
+def write_atomically(dataset: Dataset, root: Path, write: Callable[[Path], None]) -> None:
+    """Calls `write(unfinished_root)` and moves the data set that it made there to `root`.
+
+    The folder appears complete or not at all; when it is there already, nothing is done. Of several
+    processes that make it at the same time, the first to finish wins.
+
+    Raises:
+      DataError: a part of the data set is there already.
+    """
+    if dataset.is_there(root):
+        return
+    final = root / dataset.folder
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=final.parent) as folder:
+        write(Path(folder))
+        try:
+            os.rename(Path(folder) / dataset.folder, final)
+        except OSError:
+            if not dataset.is_there(root):  # else another process was faster
+                raise
+
+
+def write_dataset(
+    dataset: Dataset,
+    root: Path,
+    splits: Mapping[str, Split],
+    features: Any,
+    **info: Any,
+) -> None:
+    """Writes all shards and the metadata to `root / dataset.folder`, which must not exist.
+
+    Args:
+      dataset: names of folder and files.
+      root: made if it does not exist.
+      splits: examples of every split of `dataset`, in the order in which the metadata lists them.
+      features: a `tfds.features.FeaturesDict`.
+      **info: goes to `tfds.core.DatasetInfo`: homepage, metadata.
+    """
+    import_tensorflow()  # hides GPUs before TFDS imports it
+    import tensorflow_datasets as tfds
+
+    folder = root / dataset.folder
+    folder.mkdir(parents=True)
+    template = tfds.core.ShardedFileTemplate(
+        data_dir=tfds.core.Path(folder), dataset_name=dataset.name, filetype_suffix="tfrecord"
+    )
+    split_infos = []
+    for name, split in splits.items():
+        lengths, size = _write_split(name, split, features, dataset.shard_paths(root, name))
+        split_infos.append(
+            tfds.core.SplitInfo(
+                name=name,
+                shard_lengths=lengths,
+                num_bytes=size,
+                filename_template=template.replace(split=name),
+            )
+        )
+    tfds.folder_dataset.write_metadata(
+        data_dir=folder,
+        features=features,
+        split_infos=split_infos,
+        version=dataset.folder.name,
+        filename_template=template,
+        check_data=False,
+        **info,
+    )
+
+
+def stored_order(split: str, keys: Sequence[str]) -> list[int]:
+    """Returns the positions of `keys` in the order of TensorFlow Datasets' files.
+
+    That is the order of the MD5 hashes of the split's name followed by the key.
+    """
+    hashes = [hashlib.md5(f"{split}{key}".encode()).digest() for key in keys]
+    return sorted(range(len(keys)), key=hashes.__getitem__)
+
+
+def shard_borders(records: int, shards: int) -> list[int]:
+    """Returns where each shard begins, and the end of the last."""
+    return [round(records * k / shards) for k in range(shards + 1)]
+
+
+def _write_split(
+    name: str, split: Split, features: Any, paths: Sequence[Path]
+) -> tuple[list[int], int]:
+    """Writes the shards of a split; returns the records in each and the bytes in all."""
+    tf = import_tensorflow()
+    order = stored_order(name, split.keys)
+    borders = shard_borders(len(order), len(paths))
+    size = 0
+    for k, path in enumerate(paths):
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for i in order[borders[k] : borders[k + 1]]:
+                record = features.serialize_example(split.example(i))
+                writer.write(record)
+                size += len(record)
+    return [end - begin for begin, end in itertools.pairwise(borders)], size
