@@ -272,7 +272,7 @@ def _source_pixels(coefficients: tuple[float, ...], height: int, width: int) -> 
     y = np.arange(height, dtype=np.float32)[:, None]
     source_x = _round_half_away(a0 * x + a1 * y + a2)
     source_y = _round_half_away(b0 * x + b1 * y + b2)
-    inside = (0 <= source_x) & (source_x < width) & (0 <= source_y) & (source_y < height)
+    inside = (source_x >= 0) & (source_x < width) & (source_y >= 0) & (source_y < height)
     source = np.where(inside, source_y * width + source_x, height * width)
     return source.reshape(-1).astype(np.int32)
 
