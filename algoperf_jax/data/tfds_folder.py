@@ -7,6 +7,7 @@
 import dataclasses
 import hashlib
 import itertools
+import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,8 @@ from typing import Any
 
 from algoperf_jax.cpu_tensorflow import import_tensorflow
 from algoperf_jax.errors import DataError
+
+INFO_FILE = "dataset_info.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +32,28 @@ class Dataset:
 
     folder: Path
     shards: Mapping[str, int]
-    metadata_files: tuple[str, ...] = ("dataset_info.json", "features.json")
+    metadata_files: tuple[str, ...] = (INFO_FILE, "features.json")
 
     @property
     def name(self) -> str:
         """The data set's name, with which its files' names begin."""
         return self.folder.parts[0]
+
+    def stored(self, root: Path) -> "Dataset":
+        """Returns this data set with the number of files that it has in `root`.
+
+        Raises:
+          DataError: there is no readable `dataset_info.json`.
+        """
+        path = root / self.folder / INFO_FILE
+        try:
+            splits = json.loads(path.read_text())["splits"]
+            shards = {split["name"]: len(split["shardLengths"]) for split in splits}
+        except FileNotFoundError:
+            raise DataError(_incomplete(path, path.parent)) from None
+        except (ValueError, KeyError, TypeError):
+            raise DataError(f"{path} does not list splits; {_remedy(path.parent)}") from None
+        return dataclasses.replace(self, shards=shards)
 
     def shard_paths(self, root: Path, split: str) -> list[Path]:
         """Returns the paths of a split's files; `root` is what holds `folder`."""
@@ -42,11 +61,9 @@ class Dataset:
         stem = f"{self.name}-{split}.tfrecord"
         return [root / self.folder / f"{stem}-{k:05d}-of-{total:05d}" for k in range(total)]
 
-    def missing(self, root: Path) -> list[Path]:
-        """Returns the paths of the files that are not there, records first."""
-        records = [path for split in self.shards for path in self.shard_paths(root, split)]
-        metadata = [root / self.folder / name for name in self.metadata_files]
-        return [path for path in records + metadata if not path.exists()]
+    def record_paths(self, root: Path) -> list[Path]:
+        """Returns the paths of all splits' files."""
+        return [path for split in self.shards for path in self.shard_paths(root, split)]
 
     def is_there(self, root: Path) -> bool:
         """Whether `root` has the data set.
@@ -57,9 +74,19 @@ class Dataset:
         folder = root / self.folder
         if not folder.exists():
             return False
-        for path in self.missing(root):
-            raise DataError(f"{path} is missing; remove {folder} and run the command again")
+        metadata = [folder / name for name in self.metadata_files]
+        for path in self.record_paths(root) + metadata:
+            if not path.exists():
+                raise DataError(_incomplete(path, folder))
         return True
+
+
+def _incomplete(path: Path, folder: Path) -> str:
+    return f"{path} is missing; {_remedy(folder)}"
+
+
+def _remedy(folder: Path) -> str:
+    return f"remove {folder} and run the command again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,15 +160,18 @@ def write_dataset(
                 filename_template=template.replace(split=name),
             )
         )
-    tfds.folder_dataset.write_metadata(
-        data_dir=folder,
-        features=features,
-        split_infos=split_infos,
-        version=dataset.folder.name,
-        filename_template=template,
-        check_data=False,
-        **info,
+    name, *config, version = dataset.folder.parts
+    identity = tfds.core.DatasetIdentity(
+        name=name,
+        version=tfds.core.Version(version),
+        data_dir=str(folder),
+        module_name="",
+        config_name=config[0] if config else None,
     )
+    metadata = tfds.core.DatasetInfo(builder=identity, features=features, **info)
+    metadata.set_file_format("tfrecord")
+    metadata.set_splits(tfds.core.SplitDict(split_infos))
+    metadata.write_to_directory(folder)
 
 
 def stored_order(split: str, keys: Sequence[str]) -> list[int]:
@@ -170,6 +200,8 @@ def _write_split(
         with tf.io.TFRecordWriter(str(path)) as writer:
             for i in order[borders[k] : borders[k + 1]]:
                 record = features.serialize_example(split.example(i))
-                writer.write(record)
+                # Features in alphabetic order: by itself protobuf's differs from run to run.
+                example = tf.train.Example.FromString(record)
+                writer.write(example.SerializeToString(deterministic=True))
                 size += len(record)
     return [end - begin for begin, end in itertools.pairwise(borders)], size

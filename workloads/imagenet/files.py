@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from algoperf_jax.data.tfds_folder import Dataset
+from algoperf_jax.data.tfds_folder import INFO_FILE, Dataset
 
-_METADATA = ("dataset_info.json", "features.json", "label.labels.txt")
+_METADATA = (INFO_FILE, "features.json", "label.labels.txt")
 
-IMAGENET = Dataset(
-    Path("imagenet2012", "5.1.0"), {"train": 1024, "validation": 64}, metadata_files=_METADATA
-)
-IMAGENET_V2 = Dataset(
-    Path("imagenet_v2", "matched-frequency", "3.0.0"), {"test": 16}, metadata_files=_METADATA
-)
+# The numbers of files are those of the full data sets.
+IMAGENET = Dataset(Path("imagenet2012", "5.1.0"), {"train": 1024, "validation": 64}, _METADATA)
+IMAGENET_V2 = Dataset(Path("imagenet_v2", "matched-frequency", "3.0.0"), {"test": 16}, _METADATA)
+
+INFO = {"supervised_keys": ("image", "label")}
+"""What the metadata of both say beside names and numbers."""
 
 
 def features(synsets: Sequence[str]) -> Any:

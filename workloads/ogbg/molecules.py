@@ -13,10 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from algoperf_jax.cpu_tensorflow import import_tensorflow
+from algoperf_jax.data.tfds_folder import INFO_FILE, Dataset
 from algoperf_jax.errors import DataError
 
-DATASET = Path("ogbg_molpcba", "0.1.3")
-SHARDS = {"train": 8, "validation": 1, "test": 1}
+STORED = Dataset(
+    Path("ogbg_molpcba", "0.1.3"),
+    {"train": 8, "validation": 1, "test": 1},
+    (INFO_FILE, "features.json", "metadata.json"),
+)
+"""What `load` reads."""
 
 NODE_FEATURES = 9
 EDGE_FEATURES = 3
@@ -71,16 +76,9 @@ def preparation(directory: Path) -> str:
     return f"python scripts/prepare_data.py ogbg --data_dir {data_dir}"
 
 
-def shard_paths(directory: Path, split: str) -> list[Path]:
-    """Returns the paths of a split's files; `directory` holds `ogbg_molpcba/0.1.3`."""
-    total = SHARDS[split]
-    stem = f"{DATASET.parts[0]}-{split}.tfrecord"
-    return [directory / DATASET / f"{stem}-{k:05d}-of-{total:05d}" for k in range(total)]
-
-
 def home(data_dir: Path) -> Path:
     """Returns the folder for `ogbg_molpcba`: `data_dir` if it has it, else `data_dir/ogbg`."""
-    return data_dir if (data_dir / DATASET).exists() else data_dir / "ogbg"
+    return data_dir if (data_dir / STORED.folder).exists() else data_dir / "ogbg"
 
 
 def source_directory(data_dir: Path) -> Path:
@@ -90,10 +88,9 @@ def source_directory(data_dir: Path) -> Path:
       DataError: a file of the data set is missing; names the first.
     """
     source = home(data_dir)
-    for split in SHARDS:
-        for path in shard_paths(source, split):
-            if not path.exists():
-                raise DataError(f"{path} is missing; prepare it with: {preparation(data_dir)}")
+    for path in STORED.record_paths(source):
+        if not path.exists():
+            raise DataError(f"{path} is missing; prepare it with: {preparation(data_dir)}")
     return source
 
 
@@ -110,7 +107,7 @@ def load(split: str, directory: Path) -> Molecules:
     """
     directory = Path(directory)
     batches: list[dict[str, np.ndarray]] = []
-    for path in shard_paths(directory, split):
+    for path in STORED.shard_paths(directory, split):
         if not path.exists():
             raise DataError(f"{path} is missing; prepare it with: {preparation(directory)}")
         try:
@@ -122,7 +119,7 @@ def load(split: str, directory: Path) -> Molecules:
                 "next start makes it again)"
             ) from None
     if not batches:
-        raise DataError(f"{directory / DATASET} has no record of split {split}")
+        raise DataError(f"{directory / STORED.folder} has no record of split {split}")
     columns = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
     return _checked(split, columns)
 

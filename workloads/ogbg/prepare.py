@@ -6,29 +6,19 @@ Datasets makes of them, data set `ogbg_molpcba` version 0.1.3; `process` writes 
 the same order.
 """
 
-import hashlib
-import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from algoperf_jax.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data.download import Download, fetch, require_disk
+from algoperf_jax.data.tfds_folder import Split, write_atomically, write_dataset
 from algoperf_jax.errors import DataError
-from workloads.ogbg.molecules import (
-    DATASET,
-    EDGE_FEATURES,
-    NODE_FEATURES,
-    SHARDS,
-    TASKS,
-    home,
-    shard_paths,
-)
+from workloads.ogbg.molecules import EDGE_FEATURES, NODE_FEATURES, STORED, TASKS, home
 from workloads.ogbg.raw import FILES, RawMolecules, read_raw
 
 DOWNLOAD = Download(
@@ -41,7 +31,6 @@ PREPARED_BYTES = 830_000_000
 """Size of the 13 files that `process` writes for the full data set."""
 
 _SPLIT_NAMES = {"train": "train", "validation": "valid", "test": "test"}
-_METADATA_FILES = ("dataset_info.json", "features.json", "metadata.json")
 
 
 def disk_bytes_needed(raw: Path | None) -> int:
@@ -70,8 +59,8 @@ def prepare(
       DataError: the disk is too small, or the download or the raw files are not as they should be.
     """
     source = home(data_dir)
-    final = source / DATASET
-    if _is_there(source):
+    final = source / STORED.folder
+    if STORED.is_there(source):
         report(f"{final} is there already")
         return final
     needed = disk_bytes_needed(raw)
@@ -128,32 +117,12 @@ def process(raw_dir: Path, output_dir: Path) -> None:
       DataError: a table is missing, damaged, or disagrees with another; names the file, and the row
         where there is one. Also when a part of the result is there already.
     """
-    if _is_there(output_dir):
+    if STORED.is_there(output_dir):
         return
-    final = output_dir / DATASET
     if not (raw_dir / "raw").exists() and (raw_dir / "pcba").exists():
         raw_dir = raw_dir / "pcba"
-    raw = read_raw(raw_dir)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=final.parent) as folder:
-        unfinished = Path(folder)
-        _write(raw, _task_names(raw_dir), unfinished)
-        result = unfinished / DATASET
-        try:
-            os.rename(result, final)
-        except OSError:
-            if not _is_there(output_dir):  # else another process was faster
-                raise
-
-
-def _is_there(source: Path) -> bool:
-    """Whether `source` has the data set; a `DataError` when it has a part of it only."""
-    folder = source / DATASET
-    records = [path for split in SHARDS for path in shard_paths(source, split)]
-    missing = [p for p in records + [folder / name for name in _METADATA_FILES] if not p.exists()]
-    if folder.exists() and missing:
-        raise DataError(f"{missing[0]} is missing; remove {folder} and run the command again")
-    return folder.exists()
+    raw, task_names = read_raw(raw_dir), _task_names(raw_dir)
+    write_atomically(STORED, output_dir, lambda folder: _write(raw, task_names, folder))
 
 
 def _task_names(raw_dir: Path) -> list[str]:
@@ -168,30 +137,15 @@ def _write(raw: RawMolecules, task_names: list[str], output_dir: Path) -> None:
     """Writes all shards and the metadata below `output_dir`."""
     import tensorflow_datasets as tfds
 
-    folder = output_dir / DATASET
-    folder.mkdir(parents=True)
-    features = _features()
-    template = tfds.core.ShardedFileTemplate(
-        data_dir=tfds.core.Path(folder), dataset_name=DATASET.parts[0], filetype_suffix="tfrecord"
-    )
-    split_infos = []
-    for split in SHARDS:
-        lengths, size = _write_split(raw, split, features, shard_paths(output_dir, split))
-        split_infos.append(
-            tfds.core.SplitInfo(
-                name=split,
-                shard_lengths=lengths,
-                num_bytes=size,
-                filename_template=template.replace(split=split),
-            )
-        )
-    tfds.folder_dataset.write_metadata(
-        data_dir=folder,
-        features=features,
-        split_infos=split_infos,
-        version=DATASET.parts[1],
-        filename_template=template,
-        check_data=False,
+    def split(name: str) -> Split:
+        indices = raw.splits[_SPLIT_NAMES[name]]
+        return Split(list(map(str, indices)), lambda k: _example(raw, indices[k]))
+
+    write_dataset(
+        STORED,
+        output_dir,
+        {name: split(name) for name in STORED.shards},
+        _features(),
         homepage="https://ogb.stanford.edu/docs/graphprop",
         metadata=tfds.core.MetadataDict(
             tasks=task_names, graph_visualizer={"edgelist_feature_name": "edge_index"}
@@ -216,43 +170,14 @@ def _features() -> Any:
     )
 
 
-def record_order(split: str, indices: np.ndarray) -> np.ndarray:
-    """Returns the molecules' indices in stored order: sorted by MD5(split name + index)."""
-    keys = [hashlib.md5(f"{split}{index}".encode()).digest() for index in indices.tolist()]
-    return indices[sorted(range(len(keys)), key=keys.__getitem__)]
-
-
-def shard_borders(records: int, shards: int) -> list[int]:
-    """Returns where each shard begins, and the end of the last."""
-    return [round(records * k / shards) for k in range(shards + 1)]
-
-
-def _write_split(
-    raw: RawMolecules, split: str, features: Any, paths: list[Path]
-) -> tuple[list[int], int]:
-    """Writes the shards of a split; returns the records in each and the bytes in all."""
-    tf = import_tensorflow()
-    order = record_order(split, raw.splits[_SPLIT_NAMES[split]])
-    borders = shard_borders(len(order), len(paths))
-    size = 0
-    for k, path in enumerate(paths):
-        with tf.io.TFRecordWriter(str(path)) as writer:
-            for example in _examples(raw, order[borders[k] : borders[k + 1]]):
-                record = features.serialize_example(example)
-                writer.write(record)
-                size += len(record)
-    return np.diff(borders).tolist(), size
-
-
-def _examples(raw: RawMolecules, indices: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
-    for i in indices:
-        atoms = slice(raw.node_offsets[i], raw.node_offsets[i + 1])
-        bonds = slice(raw.edge_offsets[i], raw.edge_offsets[i + 1])
-        yield {
-            "num_nodes": np.diff(raw.node_offsets[i : i + 2]),
-            "node_feat": raw.node_feat[atoms],
-            "num_edges": np.diff(raw.edge_offsets[i : i + 2]),
-            "edge_feat": raw.edge_feat[bonds],
-            "edge_index": raw.edge_index[bonds],
-            "labels": raw.labels[i],
-        }
+def _example(raw: RawMolecules, i: int) -> dict[str, np.ndarray]:
+    atoms = slice(raw.node_offsets[i], raw.node_offsets[i + 1])
+    bonds = slice(raw.edge_offsets[i], raw.edge_offsets[i + 1])
+    return {
+        "num_nodes": np.diff(raw.node_offsets[i : i + 2]),
+        "node_feat": raw.node_feat[atoms],
+        "num_edges": np.diff(raw.edge_offsets[i : i + 2]),
+        "edge_feat": raw.edge_feat[bonds],
+        "edge_index": raw.edge_index[bonds],
+        "labels": raw.labels[i],
+    }

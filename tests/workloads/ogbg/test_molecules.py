@@ -9,7 +9,7 @@ import pytest
 
 from algoperf_jax.errors import DataError
 from workloads.ogbg import molecules, sample
-from workloads.ogbg.molecules import DATASET, load, shard_paths, source_directory
+from workloads.ogbg.molecules import STORED, load, source_directory
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -43,7 +43,7 @@ def write(directory, split, examples):
             "labels": tensor(shape=(128,), dtype=np.float32),
         }
     )
-    paths = shard_paths(directory, split)
+    paths = STORED.shard_paths(directory, split)
     paths[0].parent.mkdir(parents=True, exist_ok=True)
     for k, path in enumerate(paths):
         with tf.io.TFRecordWriter(str(path)) as writer:
@@ -122,7 +122,7 @@ def test_wrong_record_is_an_error_that_names_it(tmp_path, record, message):
 
 def test_missing_file_is_an_error_with_the_command_that_prepares_it(tmp_path):
     write(tmp_path / "ogbg", "train", [example()] * 8)
-    missing = shard_paths(tmp_path / "ogbg", "train")[3]
+    missing = STORED.shard_paths(tmp_path / "ogbg", "train")[3]
     missing.unlink()
     with pytest.raises(DataError) as error:
         load("train", tmp_path / "ogbg")
@@ -133,7 +133,7 @@ def test_missing_file_is_an_error_with_the_command_that_prepares_it(tmp_path):
 @pytest.mark.parametrize("what", ["truncated", "flipped bit", "other features"])
 def test_damaged_file_is_an_error_that_names_it(tmp_path, what):
     write(tmp_path, "test", [example()] * 5)
-    (path,) = shard_paths(tmp_path, "test")
+    (path,) = STORED.shard_paths(tmp_path, "test")
     content = bytearray(path.read_bytes())
     if what == "truncated":
         del content[-10:]
@@ -153,10 +153,9 @@ def test_damaged_file_is_an_error_that_names_it(tmp_path, what):
 
 def test_data_set_is_found_in_its_folder_or_right_in_the_data_directory(tmp_path):
     for home in (tmp_path / "a" / "ogbg", tmp_path / "b"):
-        (home / DATASET).mkdir(parents=True)
-        for split in molecules.SHARDS:
-            for path in shard_paths(home, split):
-                path.touch()
+        (home / STORED.folder).mkdir(parents=True)
+        for path in STORED.record_paths(home):
+            path.touch()
     assert source_directory(tmp_path / "a") == tmp_path / "a" / "ogbg"
     assert source_directory(tmp_path / "b") == tmp_path / "b"
 

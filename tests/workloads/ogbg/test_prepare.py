@@ -77,13 +77,6 @@ def test_records_are_in_the_order_of_md5_of_split_name_and_index(prepared):
         assert found == [hashes[key] for key in sorted(hashes)]
 
 
-def test_shards_end_where_tensorflow_datasets_ends_them():
-    from tensorflow_datasets.core.utils import shard_utils
-
-    for records in (8, 30, 3_908, 350_343):
-        assert prepare.shard_borders(records, 8)[1:] == shard_utils.get_shard_boundaries(records, 8)
-
-
 def test_examples_read_back_as_they_were_in_the_raw_tables(prepared):
     for example in read_back(prepared, "train"):
         i = int(example["node_feat"][0, 0])

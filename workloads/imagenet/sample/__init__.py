@@ -79,7 +79,7 @@ def read_images(archive: Path) -> dict[str, list[bytes]]:
 def _expand(source_dir: Path, destination: Path) -> None:
     # Their libraries are needed at first use only.
     from algoperf_jax.data.tfds_folder import Split, write_dataset
-    from workloads.imagenet.files import IMAGENET, IMAGENET_V2, features
+    from workloads.imagenet.files import IMAGENET, IMAGENET_V2, INFO, features
 
     images = read_images(source_dir / ARCHIVE)
     encoder = features([c.synset for c in CLASSES])
@@ -97,7 +97,7 @@ def _expand(source_dir: Path, destination: Path) -> None:
     for dataset in (IMAGENET, IMAGENET_V2):
         small = dataclasses.replace(dataset, shards={name: SHARDS[name] for name in dataset.shards})
         splits = {name: split(name) for name in small.shards}
-        write_dataset(small, destination, splits, encoder)
+        write_dataset(small, destination, splits, encoder, **INFO)
 
 
 def _file(split: str, i: int) -> str:

@@ -1,0 +1,138 @@
+"""Folders in the layout of TensorFlow Datasets, compared with what that library itself does."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from algoperf_jax.data.tfds_folder import (
+    Dataset,
+    Split,
+    shard_borders,
+    stored_order,
+    write_atomically,
+    write_dataset,
+)
+from algoperf_jax.errors import DataError
+
+DATASET = Dataset(Path("numbers", "odd", "1.2.0"), {"train": 3, "test": 1})
+
+
+def features():
+    import tensorflow_datasets as tfds
+
+    tensor = tfds.features.Tensor(shape=(), dtype=np.int64)
+    return tfds.features.FeaturesDict({"number": tensor, "square": tensor, "half": tensor})
+
+
+def write(root, counts=(10, 2)):
+    splits = {
+        name: Split(
+            [f"{i}.txt" for i in range(count)],
+            lambda i: {"number": i, "square": i * i, "half": i // 2},
+        )
+        for name, count in zip(DATASET.shards, counts, strict=True)
+    }
+    write_dataset(DATASET, root, splits, features(), homepage="https://numbers.example")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    root = tmp_path_factory.mktemp("written")
+    write(root)
+    return root
+
+
+def test_builder_of_tensorflow_datasets_finds_it_by_name_and_config(written):
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder("numbers/odd:1.2.0", data_dir=str(written))
+    assert builder.info.full_name == "numbers/odd/1.2.0"
+    assert builder.info.homepage == "https://numbers.example"
+    lengths = {name: split.shard_lengths for name, split in builder.info.splits.items()}
+    assert lengths == {"train": [3, 4, 3], "test": [2]}
+    examples = list(tfds.as_numpy(builder.as_dataset(split="train", shuffle_files=False)))
+    assert [int(e["number"]) for e in examples] == stored_order(
+        "train", [f"{i}.txt" for i in range(10)]
+    )
+    assert all(e["square"] == e["number"] ** 2 for e in examples)
+
+
+def test_order_is_that_of_the_hashes_of_tensorflow_datasets():
+    from tensorflow_datasets.core import hashing
+
+    keys = [f"n0{k}_{k * k}.JPEG" for k in range(50)]
+    for split in ("train", "validation"):
+        hasher = hashing.Hasher(split)
+        expected = sorted(range(50), key=lambda k: hasher.hash_key(keys[k]))
+        assert stored_order(split, keys) == expected
+
+
+def test_shards_end_where_tensorflow_datasets_ends_them():
+    from tensorflow_datasets.core.utils import shard_utils
+
+    for records, shards in ((8, 8), (30, 8), (3_908, 8), (350_343, 8), (1_281_167, 1024)):
+        expected = shard_utils.get_shard_boundaries(records, shards)
+        assert shard_borders(records, shards)[1:] == expected
+
+
+def test_another_process_writes_the_same_bytes(written, tmp_path):
+    program = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
+        "import test_tfds_folder; test_tfds_folder.write(Path(sys.argv[2]))"
+    )
+    folder = str(Path(__file__).parent)
+    subprocess.run([sys.executable, "-c", program, folder, str(tmp_path)], check=True)
+    files = [p for p in written.rglob("*") if p.is_file()]
+    assert len(files) == 6
+    for path in files:
+        assert path.read_bytes() == (tmp_path / path.relative_to(written)).read_bytes()
+
+
+def test_number_of_files_is_read_from_the_folder(written):
+    other = dataclasses.replace(DATASET, shards={})
+    assert other.stored(written) == DATASET
+    assert DATASET.is_there(written)
+    assert len(DATASET.record_paths(written)) == 4
+
+
+def test_folder_without_readable_list_of_splits_is_refused(tmp_path):
+    assert not DATASET.is_there(tmp_path)
+    (tmp_path / DATASET.folder).mkdir(parents=True)
+    with pytest.raises(DataError, match=r"dataset_info.json is missing; remove .*1\.2\.0 and run"):
+        DATASET.stored(tmp_path)
+    (tmp_path / DATASET.folder / "dataset_info.json").write_text("[]")
+    with pytest.raises(DataError, match="dataset_info.json does not list splits"):
+        DATASET.stored(tmp_path)
+    with pytest.raises(DataError, match="numbers-train.tfrecord-00000-of-00003 is missing"):
+        DATASET.is_there(tmp_path)
+
+
+def test_interrupted_writing_leaves_nothing(tmp_path):
+    def fail(unfinished):
+        write(unfinished)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(DATASET, tmp_path, fail)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+    write_atomically(DATASET, tmp_path, write)
+    assert DATASET.is_there(tmp_path)
+    write_atomically(DATASET, tmp_path, fail)  # is there: not called
+
+
+def test_the_first_of_two_writers_wins(tmp_path):
+    def slower(unfinished):
+        write(unfinished)
+        write_atomically(DATASET, tmp_path, lambda folder: write(folder, counts=(4, 4)))
+
+    write_atomically(DATASET, tmp_path, slower)
+    from tensorflow_datasets import builder
+
+    assert (
+        builder("numbers/odd:1.2.0", data_dir=str(tmp_path)).info.splits["test"].num_examples == 4
+    )
+    assert [p.name for p in (tmp_path / "numbers" / "odd").iterdir()] == ["1.2.0"]
