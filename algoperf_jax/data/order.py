@@ -1,0 +1,165 @@
+"""Which training example comes at which position of an endless stream.
+
+An order answers `between(start, stop)` for any positions, so a stream goes on from one integer.
+Everything follows by arithmetic from a seed and the position: random words come from a counter
+(Philox, Salmon et al. 2011), never from a generator's hidden state.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+CYCLE_LENGTH = 16
+BLOCK_LENGTH = 16
+"""How TensorFlow Datasets interleaves files: so many at a time, so many records from each."""
+
+
+class Order(Protocol):
+    """An endless stream of examples."""
+
+    def between(self, start: int, stop: int) -> np.ndarray:
+        """Returns the examples at positions `start` to `stop - 1`, int64 `[stop - start]`."""
+        ...
+
+
+def random_words(seed: Sequence[int], start: int, stop: int) -> np.ndarray:
+    """Returns the words at positions `start` to `stop - 1` of an endless random sequence.
+
+    Args:
+      seed: integers that are not negative; each list of them has a sequence of its own.
+      start, stop: positions, from 0 on.
+
+    Returns:
+      uint64 `[stop - start]`, uniform; the same for all releases of NumPy.
+    """
+    key = np.random.SeedSequence(list(seed)).generate_state(2, np.uint64)
+    first = start // 4  # the counter steps by four words
+    words = np.random.Philox(key=key, counter=first).random_raw(4 * (-(-stop // 4) - first))
+    return words[start - 4 * first : stop - 4 * first]
+
+
+def permutation(seed: Sequence[int], size: int) -> np.ndarray:
+    """Returns a uniformly drawn permutation of `range(size)`, int64."""
+    return np.argsort(random_words(seed, 0, size), kind="stable")
+
+
+def interleaved(
+    lengths: Sequence[int], cycle_length: int = CYCLE_LENGTH, block_length: int = BLOCK_LENGTH
+) -> np.ndarray:
+    """Returns records in the order in which `tf.data`'s interleave reads files.
+
+    The first `cycle_length` files take turns, and give `block_length` records at each turn. A file
+    that cannot fill its turn gives what it has left; the next file has its place from the next
+    round on. A file whose last record ended a turn loses one more turn before it is replaced.
+
+    Args:
+      lengths: records in each file, in the order of the files.
+      cycle_length: files that are open at a time.
+      block_length: records at one turn.
+
+    Returns:
+      int64 `[sum(lengths)]`, indices of records counted through all files.
+    """
+    ends = np.cumsum(np.asarray(lengths, np.int64)).tolist()
+    files = iter([(end - length, end) for length, end in zip(lengths, ends, strict=True)])
+    places = [next(files, None) for _ in range(cycle_length)]
+    starts, counts = [], []
+    while any(place is not None for place in places):
+        for i, place in enumerate(places):
+            if place is None:
+                continue
+            start, end = place
+            count = min(block_length, end - start)
+            starts.append(start)
+            counts.append(count)
+            places[i] = (start + count, end) if count == block_length else next(files, None)
+    return _ranges(np.array(starts, np.int64), np.array(counts, np.int64))
+
+
+class ShuffleBuffer:
+    """The law of `tf.data`'s repeat followed by shuffle, on positions alone.
+
+    The source repeats for ever. A buffer holds its first `size` elements; each output is that of a
+    uniformly drawn slot, which the source's next element replaces. So the element at position t is
+    the one that came into the slot when it was drawn last before t, and only the draws need to be
+    known. To begin at any position, they are walked back until every slot was drawn.
+    """
+
+    def __init__(self, source: np.ndarray, size: int, seed: Sequence[int]):
+        """Makes the stream.
+
+        Args:
+          source: int64 `[examples]`, one epoch in reading order.
+          size: slots of the buffer; may be more than the examples.
+          seed: integers that are not negative.
+        """
+        self._source = source
+        self._size = size
+        self._seed = seed
+        self._next = 0
+        self._last = np.full(size, -1, np.int64)  # where each slot was drawn last before _next
+
+    def between(self, start: int, stop: int) -> np.ndarray:
+        """Returns the examples at positions `start` to `stop - 1`, int64 `[stop - start]`."""
+        if start != self._next:
+            self._last = self._last_drawn(start)
+        slots = self._slots(start, stop)
+        # In a stable sort by slot, the draws of one slot are neighbours in their order of time.
+        by_slot = np.argsort(slots, kind="stable")
+        same = slots[by_slot[1:]] == slots[by_slot[:-1]]
+        before = self._last[slots]
+        before[by_slot[1:][same]] = start + by_slot[:-1][same]
+        latest = by_slot[np.append(~same, True)[: len(slots)]]
+        self._last[slots[latest]] = start + latest
+        self._next = stop
+        elements = np.where(before < 0, slots, before + self._size)
+        return self._source[elements % len(self._source)]
+
+    def _slots(self, start: int, stop: int) -> np.ndarray:
+        """The slots drawn at these positions; not uniform by at most `size / 2**32`."""
+        words = random_words(self._seed, start, stop) >> np.uint64(32)
+        return (words * np.uint64(self._size) >> np.uint64(32)).astype(np.int64)
+
+    def _last_drawn(self, position: int) -> np.ndarray:
+        last = np.full(self._size, -1, np.int64)
+        while position > 0 and last.min() < 0:
+            start = max(0, position - 4 * self._size)
+            slots, age = np.unique(self._slots(start, position)[::-1], return_index=True)
+            unseen = last[slots] < 0
+            last[slots[unseen]] = position - 1 - age[unseen]
+            position = start
+        return last
+
+
+class EpochPermutations:
+    """Every example once per epoch, each epoch in a uniformly drawn order of its own."""
+
+    def __init__(self, examples: int, seed: Sequence[int]):
+        """Makes the stream of `examples` examples; `seed` is integers that are not negative."""
+        self._examples = examples
+        self._seed = seed
+        self._permutations: dict[int, np.ndarray] = {}  # those that the last call needed
+
+    def between(self, start: int, stop: int) -> np.ndarray:
+        """Returns the examples at positions `start` to `stop - 1`, int64 `[stop - start]`."""
+        epochs = range(start // self._examples, -(-stop // self._examples))
+        self._permutations = {
+            epoch: self._permutations[epoch] if epoch in self._permutations else self._draw(epoch)
+            for epoch in epochs
+        }
+        parts = [np.empty(0, np.int64)]
+        for epoch, order in self._permutations.items():
+            begin = epoch * self._examples
+            parts.append(order[max(start - begin, 0) : stop - begin])
+        return np.concatenate(parts)
+
+    def _draw(self, epoch: int) -> np.ndarray:
+        return permutation([*self._seed, epoch], self._examples)
+
+
+def _ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Concatenates `arange(start, start + count)` over all pairs."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(starts - (ends - counts), counts)

@@ -1,0 +1,299 @@
+"""The batches of the ImageNet workloads.
+
+A batch is a dict of host arrays with a leading replica axis r; n is the examples of one replica and
+S the image size. Pixels are on the scale 0..255; `inputs.py` normalises and mixes them on the
+device.
+
+  inputs   `[r, n, S, S, 3]`: float32, or uint8 in training with RandAugment
+  targets  int32 `[r, n]`
+  weights  float32 `[r, n]`: 1; 0 for the padding that completes the last evaluation batch, whose
+           images and targets are 0, too
+
+and in training with mixup, which pairs an example with the one before it in the global batch,
+cyclically:
+
+  mixup_weight     float32 `[r]`, the same for all replicas of a global batch
+  previous_input   uint8 or float32 `[r, S, S, 3]`, the example before the replica's first one
+  previous_target  int32 `[r]`
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from algoperf_jax.data.batch_cache import BatchCache
+from algoperf_jax.data.order import (
+    EpochPermutations,
+    Order,
+    ShuffleBuffer,
+    interleaved,
+    permutation,
+    random_words,
+)
+from algoperf_jax.data.tfrecords import Records
+from algoperf_jax.errors import UserError
+from workloads.imagenet.decoding import Decoded, DecodedBatches, Examples
+from workloads.imagenet.images import Preprocessing, eval_image, train_image
+from workloads.imagenet.source import locate_data, records_of
+
+__all__ = ["Pipeline", "TrainBatches", "dataset", "locate_data"]
+
+Batch = dict[str, np.ndarray]
+Split = Literal["train", "eval_train", "validation", "test"]
+
+EVAL_CACHE_BYTES = 1 << 30
+"""Memory for decoded evaluation batches, of all splits together, in one process."""
+
+SHUFFLE_BATCHES = 16
+"""Slots of the reference's shuffle buffer, in global batches."""
+
+_EVAL_TRAIN_SEED = 0  # the subset is a fact of the workload, equal in all trials
+
+# Numbers that keep a seed's sequences apart from each other.
+_ORDER, _AUGMENTATION, _MIXUP, _SUBSET = 1, 2, 3, 4
+
+_eval_cache = BatchCache(EVAL_CACHE_BYTES)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pipeline:
+    """Facts of the data of a workload; the defaults are the benchmark's.
+
+    Attributes:
+      preprocessing: from a JPEG file to an image.
+      mixup_alpha: the mixing weight is drawn from Beta(alpha, alpha); None: no mixup.
+      eval_train_examples: size of the `eval_train` subset; at most the whole split is taken.
+      num_classes: labels are from 0 to one less.
+      order: of the training examples. `"reference"`: TensorFlow Datasets' reading order through a
+        shuffle buffer of 16 global batches; `"permutation"`: each epoch a full permutation.
+      threads: that decode; None: one for each CPU of this process. No influence on the batches.
+    """
+
+    preprocessing: Preprocessing = Preprocessing()
+    mixup_alpha: float | None = None
+    eval_train_examples: int = 50_176
+    num_classes: int = 1000
+    order: Literal["reference", "permutation"] = "reference"
+    threads: int | None = None
+
+
+def dataset(
+    split: Split,
+    source: Path,
+    *,
+    batch_size: int,
+    replicas: int,
+    seed: int,
+    replica_slice: range | None = None,
+    pipeline: Pipeline = Pipeline(),
+) -> "TrainBatches | Iterator[Batch]":
+    """Returns the batches of a split.
+
+    Args:
+      split: `"train"` gives endless batches; the others one pass over every example in an order of
+        their own. `"eval_train"` is a random subset of the training examples, always the same.
+      source: the folder that `locate_data` returned; a process opens each split once.
+      batch_size: examples that all replicas together take; a multiple of `replicas`.
+      replicas: parts of a global batch, over all processes.
+      seed: of order, augmentation and mixup of the training examples, not negative; the other
+        splits do not use it.
+      replica_slice: the replicas whose parts this process builds; default: all.
+      pipeline: facts of the workload's data.
+
+    Raises:
+      DataError: the data are missing or damaged.
+      UserError: `batch_size`, `replicas` and `replica_slice` do not go together.
+    """
+    source = Path(source)
+    part = _Part.of(batch_size, replicas, replica_slice)
+    records = records_of("train" if split == "eval_train" else split, source)
+    if split == "train":
+        return TrainBatches(records, part, seed, pipeline)
+    order = np.arange(len(records))
+    if split == "eval_train":
+        order = permutation([_EVAL_TRAIN_SEED, _SUBSET], len(records))
+        order = np.sort(order[: pipeline.eval_train_examples])  # neighbours are read together
+    return _eval_cache.one_pass(
+        (source, split, part, pipeline),
+        _bytes_of_pass(len(order), part, pipeline.preprocessing.image_size),
+        lambda: _one_pass(records, order, part, pipeline),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """What a process builds of each global batch.
+
+    Attributes:
+      batch_size: examples of the global batch.
+      replicas: its parts.
+      built: the replicas whose parts are built.
+    """
+
+    batch_size: int
+    replicas: int
+    built: range
+
+    @classmethod
+    def of(cls, batch_size: int, replicas: int, replica_slice: range | None) -> "_Part":
+        if replicas < 1 or batch_size < 1 or batch_size % replicas:
+            raise UserError(
+                f"batch size {batch_size} is not a positive multiple of the {replicas} replicas"
+            )
+        built = range(replicas) if replica_slice is None else replica_slice
+        if not built or not set(built) <= set(range(replicas)):
+            raise UserError(f"replica_slice {replica_slice} is not a part of range(0, {replicas})")
+        return cls(batch_size, replicas, built)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Replicas built, and examples of each."""
+        return len(self.built), self.batch_size // self.replicas
+
+    @functools.cached_property
+    def positions(self) -> np.ndarray:
+        """Where the examples built are in the global batch, int64 `[r n]`, replica by replica."""
+        n = self.batch_size // self.replicas
+        return (np.array(self.built)[:, None] * n + np.arange(n)).reshape(-1)
+
+    @functools.cached_property
+    def previous(self) -> np.ndarray:
+        """Position before each replica's first example, cyclically, int64 `[r]`."""
+        return (self.positions.reshape(self.shape)[:, 0] - 1) % self.batch_size
+
+
+class TrainBatches:
+    """Endless training batches, a function of seed and position alone.
+
+    Batches are built ahead by threads of the pipeline, which also work while the clock stands, up
+    to a bound (see `decoding`). At full scale (1024 float images of 224 px) a batch takes 617 MB of
+    host memory, and three exist at a time: one that is being built, one that waits, and the one
+    handed out last.
+    """
+
+    def __init__(self, records: Records, part: _Part, seed: int, pipeline: Pipeline):
+        self._records = records
+        self._part = part
+        self._seed = seed
+        self._pipeline = pipeline
+        self._position = 0
+        self._decoded: DecodedBatches | None = None
+        extra: list[int] = []
+        if pipeline.mixup_alpha is not None:  # examples of other processes that ours are mixed with
+            extra = sorted(set(part.previous.tolist()) - set(part.positions.tolist()))
+        self._decoded_positions = np.concatenate([part.positions, np.array(extra, np.int64)])
+
+    def __iter__(self) -> "TrainBatches":
+        return self
+
+    def __next__(self) -> Batch:
+        if self._decoded is None:
+            self._decoded = self._start()
+        decoded = next(self._decoded)
+        batch = self._batch(decoded)
+        self._position += self._part.batch_size
+        return batch
+
+    def get_state(self) -> dict[str, int]:
+        """Returns `position`, the number of examples in the batches handed out so far."""
+        return {"position": self._position}
+
+    def set_state(self, state: Mapping[str, int]) -> None:
+        """Goes to a position that `get_state` returned; costs the batches built ahead."""
+        self._position = int(state["position"])
+        self._decoded = None
+
+    def _start(self) -> DecodedBatches:
+        """The pipeline from the present position on."""
+        preprocessing = self._pipeline.preprocessing
+        return DecodedBatches(
+            self._records,
+            self._examples(self._position),
+            lambda jpeg, seed: train_image(jpeg, seed, preprocessing),
+            batch_size=len(self._decoded_positions),
+            num_classes=self._pipeline.num_classes,
+            threads=self._pipeline.threads,
+        )
+
+    def _examples(self, position: int) -> Iterator[Examples]:
+        """What this process decodes of each global batch, from `position` on."""
+        order = self._order()
+        (key,) = random_words([self._seed, _AUGMENTATION], 0, 1).astype(np.int64)
+        while True:
+            records = order.between(position, position + self._part.batch_size)
+            running = position + self._decoded_positions
+            seeds = np.stack([np.full_like(running, key), running], axis=1)
+            yield Examples(records[self._decoded_positions], seeds)
+            position += self._part.batch_size
+
+    def _order(self) -> Order:
+        if self._pipeline.order == "permutation":
+            return EpochPermutations(len(self._records), [self._seed, _ORDER])
+        reading_order = interleaved(self._records.records_per_file)
+        slots = SHUFFLE_BATCHES * self._part.batch_size
+        return ShuffleBuffer(reading_order, slots, [self._seed, _ORDER])
+
+    def _batch(self, decoded: Decoded) -> Batch:
+        r, n = self._part.shape
+        images = decoded.images[: r * n].reshape(r, n, *decoded.images.shape[1:])
+        targets = decoded.labels[: r * n].reshape(r, n)
+        batch = {"inputs": images, "targets": targets, "weights": np.ones((r, n), np.float32)}
+        if self._pipeline.mixup_alpha is not None:
+            place = {p: i for i, p in enumerate(self._decoded_positions.tolist())}
+            previous = [place[p] for p in self._part.previous.tolist()]
+            batch["mixup_weight"] = np.full(r, self._mixup_weight(), np.float32)
+            batch["previous_input"] = decoded.images[previous]
+            batch["previous_target"] = decoded.labels[previous]
+        return batch
+
+    def _mixup_weight(self) -> float:
+        """The weight of the global batch that begins at the present position."""
+        alpha = self._pipeline.mixup_alpha
+        # Beta(a, a) is g / (g + h) for g, h from Gamma(a); drawn so that both cannot vanish.
+        seed = np.random.SeedSequence([self._seed, _MIXUP, self._position])
+        return np.random.Generator(np.random.Philox(seed)).beta(alpha, alpha)
+
+
+def _one_pass(
+    records: Records, order: np.ndarray, part: _Part, pipeline: Pipeline
+) -> Iterator[Batch]:
+    """Yields batches with each record of `order` once, in that order; decodes in the background."""
+    begins = range(0, len(order), part.batch_size)
+    positions = [p[p < len(order)] for p in (begin + part.positions for begin in begins)]
+    preprocessing = pipeline.preprocessing
+    decoded = DecodedBatches(
+        records,
+        (Examples(order[p], np.zeros((len(p), 2), np.int64)) for p in positions),
+        lambda jpeg, _: eval_image(jpeg, preprocessing),
+        batch_size=len(part.positions),
+        num_classes=pipeline.num_classes,
+        threads=pipeline.threads,
+    )
+    for p in positions:
+        yield _padded(next(decoded) if len(p) else None, part, preprocessing.image_size)
+
+
+def _padded(decoded: Decoded | None, part: _Part, size: int) -> Batch:
+    """A batch with its weights, filled up to the part's size; of padding alone for None."""
+    r, n = part.shape
+    real = 0 if decoded is None else len(decoded.labels)
+    if decoded is None or real < r * n:
+        images = np.zeros((r * n, size, size, 3), np.float32)
+        labels = np.zeros(r * n, np.int32)
+        if decoded is not None:
+            images[:real], labels[:real] = decoded
+        decoded = Decoded(images, labels)
+    return {
+        "inputs": decoded.images.reshape(r, n, size, size, 3),
+        "targets": decoded.labels.reshape(r, n),
+        "weights": (np.arange(r * n) < real).astype(np.float32).reshape(r, n),
+    }
+
+
+def _bytes_of_pass(examples: int, part: _Part, size: int) -> int:
+    batches = -(-examples // part.batch_size)
+    return batches * len(part.positions) * (4 * 3 * size * size + 4 + 4)
