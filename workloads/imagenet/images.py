@@ -1,9 +1,12 @@
 """From the bytes of one JPEG file to one image, as a TensorFlow graph.
 
-The functions are called inside the map of a `tf.data` pipeline. What the file holds decides what
-happens: the colour space of a JPEG is always turned into RGB; a file that is no JPEG, or ends
-early, or is too narrow for the centre box raises `tf.errors.InvalidArgumentError`.
-Pixels stay on the scale 0..255; they are normalised on the device.
+The functions are called inside the map of a `tf.data` pipeline. Every colour space becomes RGB, and
+pixels stay on the scale 0..255: they are normalised on the device.
+
+`tf.errors.InvalidArgumentError` comes from a file that is no JPEG, whatever its name; that ends
+before the last row of the box is complete (what is missing below the box does not touch a pixel
+and goes unnoticed, except in progressive files); or whose centre box is wanted but empty, which at
+the benchmark's fraction is so when the image is a single pixel high or wide.
 """
 
 import dataclasses
@@ -50,8 +53,9 @@ class Preprocessing:
 def train_image(jpeg: Any, seed: Any, preprocessing: Preprocessing = Preprocessing()) -> Any:
     """Returns a randomly cropped, resized, perhaps flipped and augmented training image.
 
-    The crop is TensorFlow's distorted bounding box. Where that box is a whole three-channel image,
-    the centre box of `eval_image` stands in for it; a whole greyscale image is squeezed instead.
+    The crop is TensorFlow's distorted bounding box. Where that box is the whole of a three-channel
+    image, the centre box of `eval_image` stands in for it; whole images of one or four channels
+    are squeezed instead, as in the published pipeline.
     (Specification of the benchmark's ResNet workload, sections 2.5 and 2.8; of its ViT, 2.2.)
 
     Args:
@@ -68,8 +72,8 @@ def train_image(jpeg: Any, seed: Any, preprocessing: Preprocessing = Preprocessi
         tf.random.experimental.stateless_split(seed, num=3, alg="philox")
     )
     header = tf.io.extract_jpeg_shape(jpeg)
-    image = _decode(jpeg, _random_box(header, crop_seed, preprocessing))
-    image = _resize(image, preprocessing.image_size)
+    image = decode(jpeg, random_box(header, crop_seed, preprocessing))
+    image = resize(image, preprocessing.image_size)
     if preprocessing.randaugment is not None:
         # Conversion to integers before the flip: same result, a quarter of the bytes to move.
         image = tf.cast(tf.clip_by_value(image, 0.0, 255.0), tf.uint8)
@@ -94,25 +98,17 @@ def eval_image(jpeg: Any, preprocessing: Preprocessing = Preprocessing()) -> Any
     """
     tf = import_tensorflow()
     box = center_box(tf.io.extract_jpeg_shape(jpeg), preprocessing.center_fraction)
-    return _resize(_decode(jpeg, box), preprocessing.image_size)
+    return resize(decode(jpeg, box), preprocessing.image_size)
 
 
-def center_box(header: Any, center_fraction: float) -> Any:
-    """Returns int32 `[4]`, the evaluation box: top, left, height, width in pixels.
+def random_box(header: Any, seed: Any, preprocessing: Preprocessing) -> Any:
+    """Returns int32 `[4]`, the training box: top, left, height, width in pixels.
 
     Args:
       header: int32 `[3]`, height, width and channels of the image.
-      center_fraction: side of the square over the shorter side of the image.
+      seed: int32 or int64 `[2]`.
+      preprocessing: range of areas, and the centre fraction of the box that stands in.
     """
-    tf = import_tensorflow()
-    size = header[:2]
-    # The product is rounded to float32 before it is truncated: this decides the odd pixel.
-    fraction = tf.constant(center_fraction, tf.float32)
-    side = tf.cast(fraction * tf.cast(tf.reduce_min(size), tf.float32), tf.int32)
-    return tf.concat([(size - side + 1) // 2, [side, side]], axis=0)
-
-
-def _random_box(header: Any, seed: Any, preprocessing: Preprocessing) -> Any:
     tf = import_tensorflow()
     offset, size, _ = tf.image.stateless_sample_distorted_bounding_box(
         header,
@@ -131,7 +127,31 @@ def _random_box(header: Any, seed: Any, preprocessing: Preprocessing) -> Any:
     return tf.where(whole, center_box(header, preprocessing.center_fraction), box)
 
 
-def _decode(jpeg: Any, box: Any) -> Any:
+def center_box(header: Any, center_fraction: float) -> Any:
+    """Returns int32 `[4]`, the evaluation box: top, left, height, width in pixels.
+
+    Args:
+      header: int32 `[3]`, height, width and channels of the image.
+      center_fraction: side of the square over the shorter side of the image.
+    """
+    tf = import_tensorflow()
+    size = header[:2]
+    # The product is rounded to float32 before it is truncated: this decides the odd pixel.
+    fraction = tf.constant(center_fraction, tf.float32)
+    side = tf.cast(fraction * tf.cast(tf.reduce_min(size), tf.float32), tf.int32)
+    return tf.concat([(size - side + 1) // 2, [side, side]], axis=0)
+
+
+def decode(jpeg: Any, box: Any) -> Any:
+    """Returns uint8 `[height, width, 3]`: what the file shows inside the box.
+
+    Only the box is turned into pixels. Where the file has fewer pixels of colour than of
+    brightness, the first and last column of a box can differ from those of the whole image.
+
+    Args:
+      jpeg: scalar string, the bytes of the file.
+      box: int32 `[4]`, top, left, height, width in pixels.
+    """
     tf = import_tensorflow()
     # Fast transform, smooth chroma: TensorFlow's defaults, spelt out since pixels depend on them.
     return tf.image.decode_and_crop_jpeg(
@@ -139,6 +159,7 @@ def _decode(jpeg: Any, box: Any) -> Any:
     )
 
 
-def _resize(image: Any, image_size: int) -> Any:
+def resize(image: Any, image_size: int) -> Any:
+    """Returns float32 `[image_size, image_size, 3]`, bicubic, without antialiasing or clipping."""
     tf = import_tensorflow()
     return tf.image.resize(image, (image_size, image_size), method="bicubic", antialias=False)

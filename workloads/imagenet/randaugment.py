@@ -254,10 +254,11 @@ def _moved_both_ways(
             for signed in (-argument, argument)
         ]
     )
-    return functools.partial(_moved, sources=sources)
+    # One constant for all layers, outside their branches: the graph stays small.
+    return functools.partial(_moved, sources=import_tensorflow().constant(sources))
 
 
-def _moved(image: Any, draw: Draw, *, sources: np.ndarray) -> Any:
+def _moved(image: Any, draw: Draw, *, sources: Any) -> Any:
     tf = import_tensorflow()
     fill = np.full((1, 3), FILL, np.uint8)
     pixels = tf.concat([tf.reshape(image, [-1, 3]), fill], axis=0)
