@@ -69,7 +69,8 @@ def train_image(jpeg: Any, seed: Any, preprocessing: Preprocessing = Preprocessi
     """
     tf = import_tensorflow()
     crop_seed, flip_seed, augment_seed = tf.unstack(
-        tf.random.experimental.stateless_split(seed, num=3, alg="philox")
+        # As int64, since the same number as int32 leads to other draws.
+        tf.random.experimental.stateless_split(tf.cast(seed, tf.int64), num=3, alg="philox")
     )
     header = tf.io.extract_jpeg_shape(jpeg)
     image = decode(jpeg, random_box(header, crop_seed, preprocessing))
