@@ -12,6 +12,32 @@ CATALOGUE = Registry(
     kind="workload",
     attribute="workload",
     entries={
+        "imagenet_resnet": Entry(
+            "workloads.imagenet:imagenet_resnet", "ResNet-50 on photographs (ImageNet)"
+        ),
+        "imagenet_resnet_silu": Entry(
+            "workloads.imagenet:imagenet_resnet_silu", "imagenet_resnet with SiLU activations"
+        ),
+        "imagenet_resnet_gelu": Entry(
+            "workloads.imagenet:imagenet_resnet_gelu", "imagenet_resnet with GELU activations"
+        ),
+        "imagenet_resnet_large_bn_init": Entry(
+            "workloads.imagenet:imagenet_resnet_large_bn_init",
+            "imagenet_resnet whose branches start loud",
+        ),
+        "imagenet_vit": Entry(
+            "workloads.imagenet:imagenet_vit", "vision transformer ViT-S/16 on photographs"
+        ),
+        "imagenet_vit_glu": Entry(
+            "workloads.imagenet:imagenet_vit_glu", "imagenet_vit with gated MLPs"
+        ),
+        "imagenet_vit_post_ln": Entry(
+            "workloads.imagenet:imagenet_vit_post_ln",
+            "imagenet_vit with layer norms behind the residual sums",
+        ),
+        "imagenet_vit_map": Entry(
+            "workloads.imagenet:imagenet_vit_map", "imagenet_vit pooled by attention"
+        ),
         "ogbg": Entry("workloads.ogbg:ogbg", "graph network on molecules (ogbg-molpcba)"),
         "ogbg_gelu": Entry("workloads.ogbg:ogbg_gelu", "ogbg with GELU activations"),
         "ogbg_silu": Entry("workloads.ogbg:ogbg_silu", "ogbg with SiLU activations"),
