@@ -10,7 +10,7 @@ from pathlib import Path
 from command_line import answer_for
 
 # Each module has `prepare(data_dir, raw, *, keep_download)`.
-PREPARATIONS = {"ogbg": "workloads.ogbg.prepare"}
+PREPARATIONS = {"imagenet": "workloads.imagenet.prepare", "ogbg": "workloads.ogbg.prepare"}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,7 +25,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--raw",
         type=Path,
-        help="the downloaded file, or the folder it was unpacked to: no download",
+        help="the downloaded file, or the folder it was unpacked to: no download; for imagenet the "
+        "folder with the two tar files that image-net.org gives to registered users",
     )
     p.add_argument(
         "--keep_download", action="store_true", help="do not delete the downloaded file at the end"

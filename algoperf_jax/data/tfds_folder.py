@@ -7,7 +7,6 @@
 import dataclasses
 import hashlib
 import itertools
-import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf_jax.cpu_tensorflow import import_tensorflow
+from algoperf_jax.data.tfrecords import tfds_shards
 from algoperf_jax.errors import DataError
 
 INFO_FILE = "dataset_info.json"
@@ -26,7 +26,7 @@ class Dataset:
 
     Attributes:
       folder: `<name>/<version>` or `<name>/<config>/<version>`.
-      shards: number of files of each split.
+      shards: number of files that each split is written to.
       metadata_files: what else the folder holds.
     """
 
@@ -39,22 +39,6 @@ class Dataset:
         """The data set's name, with which its files' names begin."""
         return self.folder.parts[0]
 
-    def stored(self, root: Path) -> "Dataset":
-        """Returns this data set with the number of files that it has in `root`.
-
-        Raises:
-          DataError: there is no readable `dataset_info.json`.
-        """
-        path = root / self.folder / INFO_FILE
-        try:
-            splits = json.loads(path.read_text())["splits"]
-            shards = {split["name"]: len(split["shardLengths"]) for split in splits}
-        except FileNotFoundError:
-            raise DataError(_incomplete(path, path.parent)) from None
-        except (ValueError, KeyError, TypeError):
-            raise DataError(f"{path} does not list splits; {_remedy(path.parent)}") from None
-        return dataclasses.replace(self, shards=shards)
-
     def shard_paths(self, root: Path, split: str) -> list[Path]:
         """Returns the paths of a split's files; `root` is what holds `folder`."""
         total = self.shards[split]
@@ -66,7 +50,7 @@ class Dataset:
         return [path for split in self.shards for path in self.shard_paths(root, split)]
 
     def is_there(self, root: Path) -> bool:
-        """Whether `root` has the data set.
+        """Whether `root` has the data set, in whatever number of files.
 
         Raises:
           DataError: it has a part of it only; names the first missing file.
@@ -74,19 +58,18 @@ class Dataset:
         folder = root / self.folder
         if not folder.exists():
             return False
-        metadata = [folder / name for name in self.metadata_files]
-        for path in self.record_paths(root) + metadata:
-            if not path.exists():
-                raise DataError(_incomplete(path, folder))
+        remedy = f"remove {folder} and run the command again"
+        for split in self.shards:
+            tfds_shards(folder, self.name, split, remedy)
+        for name in self.metadata_files:
+            if not (folder / name).exists():
+                raise DataError(f"{folder / name} is missing; {remedy}")
         return True
 
-
-def _incomplete(path: Path, folder: Path) -> str:
-    return f"{path} is missing; {_remedy(folder)}"
-
-
-def _remedy(folder: Path) -> str:
-    return f"remove {folder} and run the command again"
+    def examples(self, root: Path) -> dict[str, int]:
+        """Returns the number of examples of each split; `is_there` must hold."""
+        folder = root / self.folder
+        return {s: sum(tfds_shards(folder, self.name, s, "")[1]) for s in self.shards}
 
 
 @dataclasses.dataclass(frozen=True)

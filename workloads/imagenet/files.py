@@ -16,6 +16,16 @@ INFO = {"supervised_keys": ("image", "label")}
 """What the metadata of both say beside names and numbers."""
 
 
+def home(data_dir: Path) -> Path:
+    """Returns the folder that holds both data sets, for the folder of all workloads' data sets.
+
+    That is `data_dir`, `data_dir/imagenet` or `data_dir/imagenet/jax`: the first that has ImageNet,
+    else the last.
+    """
+    places = (data_dir, data_dir / "imagenet", data_dir / "imagenet" / "jax")
+    return next((place for place in places if (place / IMAGENET.folder).exists()), places[-1])
+
+
 def features(synsets: Sequence[str]) -> Any:
     """Returns the feature dictionary of both data sets: image, label and file name.
 

@@ -92,22 +92,21 @@ def test_another_process_writes_the_same_bytes(written, tmp_path):
         assert path.read_bytes() == (tmp_path / path.relative_to(written)).read_bytes()
 
 
-def test_number_of_files_is_read_from_the_folder(written):
-    other = dataclasses.replace(DATASET, shards={})
-    assert other.stored(written) == DATASET
-    assert DATASET.is_there(written)
-    assert len(DATASET.record_paths(written)) == 4
+def test_data_set_is_there_in_whatever_number_of_files(written):
+    other = dataclasses.replace(DATASET, shards={"train": 1024, "test": 64})
+    assert other.is_there(written)
+    assert other.examples(written) == {"train": 10, "test": 2}
+    assert all(path.exists() for path in DATASET.record_paths(written))
 
 
-def test_folder_without_readable_list_of_splits_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    "name", ["numbers-train.tfrecord-00001-of-00003", "features.json", "dataset_info.json"]
+)
+def test_part_of_a_data_set_is_refused(tmp_path, name):
     assert not DATASET.is_there(tmp_path)
-    (tmp_path / DATASET.folder).mkdir(parents=True)
-    with pytest.raises(DataError, match=r"dataset_info.json is missing; remove .*1\.2\.0 and run"):
-        DATASET.stored(tmp_path)
-    (tmp_path / DATASET.folder / "dataset_info.json").write_text("[]")
-    with pytest.raises(DataError, match="dataset_info.json does not list splits"):
-        DATASET.stored(tmp_path)
-    with pytest.raises(DataError, match="numbers-train.tfrecord-00000-of-00003 is missing"):
+    write(tmp_path)
+    (tmp_path / DATASET.folder / name).unlink()
+    with pytest.raises(DataError, match=rf"{name} is missing; remove .*1\.2\.0 and run"):
         DATASET.is_there(tmp_path)
 
 

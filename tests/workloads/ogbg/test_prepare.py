@@ -96,7 +96,7 @@ def test_second_conversion_does_nothing(prepared):
 
 def test_partial_result_of_someone_else_is_refused(raw, tmp_path):
     (tmp_path / "out" / "ogbg_molpcba" / "0.1.3").mkdir(parents=True)
-    with pytest.raises(DataError, match="-of-00008 is missing; remove .*0.1.3 and run"):
+    with pytest.raises(DataError, match="dataset_info.json is missing; remove .*0.1.3 and run"):
         prepare.process(raw, tmp_path / "out")
 
 
