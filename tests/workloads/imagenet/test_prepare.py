@@ -290,10 +290,8 @@ def test_imagenet_v2_is_downloaded_when_it_is_not_there(raw, tmp_path, monkeypat
         home = data / "imagenet" / "jax"
         assert files.IMAGENET_V2.examples(home) == {"test": 18}
         assert (home / archive.name).exists() == keep
-        assert sorted(p.name for p in home.iterdir() if p.is_dir()) == [
-            "imagenet2012",
-            "imagenet_v2",
-        ]
+        folders = sorted(path.name for path in home.iterdir() if path.is_dir())
+        assert folders == ["imagenet2012", "imagenet_v2"]
         assert list((home / "imagenet2012").iterdir()) == []
 
 
