@@ -21,7 +21,12 @@ def parser() -> argparse.ArgumentParser:
         help="a folder of records, a log tree SUBMISSION/study_K/WORKLOAD_FRAMEWORK/trial_J of one "
         "or several submissions, or tidy CSV files (gzipped or not)",
     )
-    rules = p.add_argument_group("what is scored")
+    _add_rules(p.add_argument_group("what is scored"))
+    _add_output(p.add_argument_group("output, besides the tables on the terminal"))
+    return p
+
+
+def _add_rules(rules: argparse._ArgumentGroup) -> None:
     rules.add_argument(
         "--rules", default="v0.5", help="edition of the rules, v0.5 or v0.6 (default: v0.5)"
     )
@@ -84,7 +89,9 @@ def parser() -> argparse.ArgumentParser:
         "prize_eligible, description; may be repeated (besides, a submission's folder of records "
         f"may hold a {FILE})",
     )
-    out = p.add_argument_group("output, besides the tables on the terminal")
+
+
+def _add_output(out: argparse._ArgumentGroup) -> None:
     out.add_argument("--json", type=Path, metavar="FILE", help="all numbers")
     out.add_argument("--csv", type=Path, metavar="FILE", help="a row per submission and workload")
     out.add_argument("--markdown", type=Path, metavar="FILE", help="the tables for a README")
@@ -97,7 +104,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="the performance profile for a paper: .pdf, .png or .svg",
     )
-    return p
 
 
 def check(flags: argparse.Namespace) -> None:

@@ -108,9 +108,7 @@ def read(
         known = [(f.workload, f.folder, account) for f, account in folders if f.workload in facts]
         facts = agreed_facts(facts, [(w, path, own) for w, path, own in known if own])
         base_only = True
-        if studies is None and trials.height:
-            numbers = trials.group_by("submission").agg(pl.col("study").n_unique())
-            studies = int(numbers["study"].to_numpy().max())
+        studies = _most_studies(trials) if studies is None else studies
     else:
         trials, found = _true_to(facts, folders, trials)
         complaints += found
@@ -124,11 +122,25 @@ def read(
     runs, evaluations, unreadable = _runs(trials, tidy, plan)
     complaints += [*duplicates, *excess, *unreadable, *checks.incomplete(trials, plan)]
     if not runs.height:
-        what = f"rules {rules.name}, {tuning} tuning, scale {scale}"
-        reasons = [f"{kind}: {text}" for kind, text in complaints] + [*notes, *more_notes]
-        why = f"; {reasons[0]}" if reasons else ""
-        raise UserError(f"nothing to score in {', '.join(map(str, paths))} under {what}{why}")
+        kind = f"rules {rules.name}, {tuning} tuning, scale {scale}"
+        raise _nothing_to_score(paths, kind, complaints, [*notes, *more_notes])
     return Records(runs, evaluations, plan, scale, tuple(complaints), (*notes, *more_notes))
+
+
+def _nothing_to_score(
+    paths: Sequence[Path], kind: str, complaints: Sequence[Complaint], notes: Sequence[str]
+) -> UserError:
+    reasons = [*(f"{kind}: {text}" for kind, text in complaints), *notes]
+    why = f"; {reasons[0]}" if reasons else ""
+    return UserError(f"nothing to score in {', '.join(map(str, paths))} under {kind}{why}")
+
+
+def _most_studies(trials: pl.DataFrame) -> int | None:
+    """The number of studies of the submission that has most; None where there is no trial."""
+    if not trials.height:
+        return None
+    numbers = trials.group_by("submission").agg(pl.col("study").n_unique())
+    return int(numbers["study"].to_numpy().max())
 
 
 def tunings_at(paths: Iterable[Path]) -> list[Tuning]:
