@@ -40,6 +40,18 @@ def test_graph_inputs_match_spot_values(golden: GoldenSet):
     assert_array_record(inputs["edges"], records["ogbg_edges"], ROUNDING)
 
 
+def test_images_match_spot_values(golden: GoldenSet):
+    spots = golden.load("fills_and_inputs")
+    assert_array_record(golden.imagenet_images(), spots["imagenet_inputs"], ROUNDING)
+    np.testing.assert_array_equal(golden.imagenet_targets(), spots["imagenet_targets"])
+
+
+def test_trees_of_batch_norm_statistics_are_filled_by_name(golden: GoldenSet):
+    filled = golden.fill_batch_stats({"norm": {"mean": np.zeros(5), "var": np.zeros(5)}})
+    np.testing.assert_array_equal(filled["norm"]["mean"], golden.fill_batch_norm_mean(5))
+    np.testing.assert_array_equal(filled["norm"]["var"], golden.fill_batch_norm_variance(5))
+
+
 def test_scalars_are_filled_with_one_half(golden: GoldenSet):
     assert golden.fill(()) == np.float32(0.5)
 

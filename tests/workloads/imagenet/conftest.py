@@ -1,0 +1,107 @@
+"""The networks on the golden images, for all variants and fills."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from golden_vectors import GoldenSet
+
+from workloads.imagenet import NETWORKS, resnet, vit
+
+WITH_FILLS = [name for name in NETWORKS if name != "imagenet_resnet_large_bn_init"]
+"""The variants whose outputs the reference has; the other one is the base with other values."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """A variant's name and network, the shapes of its variables, and its golden vectors.
+
+    `forward(params, model_state, images, train=...)` gives logits and model state; batch norms
+    and dropout of rate 0 are as in training, or as in evaluation.
+    """
+
+    name: str
+    network: Any
+    shapes: tuple[Any, Any]
+    golden: dict[str, Any]
+    forward: Callable[..., tuple[jax.Array, Any]]
+
+    def variables(self, golden: GoldenSet, fill: str) -> tuple[Any, Any]:
+        """Filled parameters and model state."""
+        params, model_state = self.shapes
+        state = {name: golden.fill_batch_stats(stats) for name, stats in model_state.items()}
+        return golden.fill_tree(params, fill), state
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """The logits of a variant in evaluation, the batch, and what the reference has for them."""
+
+    logits: np.ndarray
+    batch: dict[str, np.ndarray]
+    expected: dict[str, Any]
+
+
+def _resnet(network: resnet.ResNet) -> tuple[Any, Callable]:
+    def forward(params, model_state, images, *, train):
+        mode = "update" if train else "running"
+        return resnet.apply(network, params, model_state, images, batch_norm=mode)
+
+    return functools.partial(resnet.init, network), forward
+
+
+def _vit(network: vit.ViT) -> tuple[Any, Callable]:
+    def forward(params, model_state, images, *, train):
+        logits = network.apply({"params": params}, images, train=train, dropout_rate=0.0)
+        return logits, model_state
+
+    return lambda rng: (vit.init(network, rng), {}), forward
+
+
+@functools.cache
+def _variant(name: str, golden: GoldenSet) -> Variant:
+    network = NETWORKS[name]
+    init, forward = (_resnet if isinstance(network, resnet.ResNet) else _vit)(network)
+    shapes = jax.eval_shape(init, jax.random.key(0))
+    compiled = jax.jit(forward, static_argnames="train")
+    return Variant(name, network, shapes, golden.load(name), compiled)
+
+
+@pytest.fixture(autouse=True)
+def _full_float32_products():
+    with jax.default_matmul_precision("highest"):
+        yield
+
+
+@pytest.fixture
+def variant(request: pytest.FixtureRequest, golden: GoldenSet) -> Variant:
+    """The variant whose name is the indirect parameter."""
+    return _variant(request.param, golden)
+
+
+@pytest.fixture(scope="session")
+def golden_batch(golden: GoldenSet) -> dict[str, np.ndarray]:
+    """Classes and weights of the golden images."""
+    return {
+        "targets": golden.imagenet_targets(),
+        "weights": np.array([1, 1, 0, 1], np.float32),
+    }
+
+
+@pytest.fixture(
+    scope="session",
+    params=[(name, fill) for name in WITH_FILLS for fill in ("fill_A", "fill_B")],
+    ids="-".join,
+)
+def case(request: pytest.FixtureRequest, golden: GoldenSet, golden_batch) -> Case:
+    """Every variant with both fills."""
+    name, fill = request.param
+    variant = _variant(name, golden)
+    variables = variant.variables(golden, fill)
+    with jax.default_matmul_precision("highest"):
+        logits, _ = variant.forward(*variables, golden.imagenet_images(), train=False)
+    return Case(np.asarray(logits), golden_batch, variant.golden[fill]["eval"])
