@@ -18,15 +18,10 @@ import numpy as np
 
 from algoperf_jax.errors import DataError
 
-READING_THREADS = 16
-
+_SCANNING_THREADS = 16
 _HEADER = 12
 _FOOTER = 4
 _MASK_DELTA = 0xA282EAD8
-# Records that one task reads from one file: enough that opening the file costs little.
-_RECORDS_PER_TASK = 64
-# Less than this is read faster than it is handed to other threads.
-_BYTES_WORTH_A_THREAD = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,43 +52,28 @@ class Records:
 
     def where(self, record: int) -> str:
         """Names a record for a person: its file, and its number in there, counted from 0."""
-        file = self._file(record)
+        file = int(np.searchsorted(self.starts, record, side="right")) - 1
         return f"{self.paths[file]}, record {record - self.starts[file]}"
 
     def read(self, ids: np.ndarray) -> list[bytes]:
         """Returns the payloads of the records `ids`, int64 `[n]`, in this order.
 
-        Files are opened for the call only, so however many there are, few are open at a time.
+        Files are opened for the call only and one at a time. Any number of threads may read.
 
         Raises:
           DataError: a file is gone or changed, or a payload's checksum does not fit.
         """
         ids = np.asarray(ids, np.int64)
-        by_place = np.argsort(ids, kind="stable")
-        tasks = self._tasks(ids[by_place])
-        if int(self.lengths[ids].sum()) < _BYTES_WORTH_A_THREAD:
-            parts = [self._read_from(*task) for task in tasks]
-        else:
-            parts = list(_threads().map(lambda task: self._read_from(*task), tasks))
         payloads = [b""] * len(ids)
-        for place, payload in zip(
-            by_place.tolist(), (payload for part in parts for payload in part), strict=True
-        ):
-            payloads[place] = payload
+        by_place = np.argsort(ids, kind="stable")
+        files = np.searchsorted(self.starts, ids[by_place], side="right") - 1
+        for file in np.unique(files).tolist():
+            places = by_place[files == file]
+            for place, payload in zip(
+                places.tolist(), self._read_from(file, ids[places]), strict=True
+            ):
+                payloads[place] = payload
         return payloads
-
-    def _file(self, record: int) -> int:
-        return int(np.searchsorted(self.starts, record, side="right")) - 1
-
-    def _tasks(self, ids: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        """Cuts ascending ids into parts of one file each."""
-        borders = np.searchsorted(ids, self.starts).tolist()
-        return [
-            (file, ids[begin : min(begin + _RECORDS_PER_TASK, end)])
-            for file in np.unique(np.searchsorted(self.starts, ids, side="right") - 1).tolist()
-            for end in borders[file + 1 : file + 2]
-            for begin in range(borders[file], end, _RECORDS_PER_TASK)
-        ]
 
     def _read_from(self, file: int, ids: np.ndarray) -> list[bytes]:
         try:
@@ -117,14 +97,13 @@ class Records:
 
     def _payload(self, descriptor: int, record: int, length: int, offset: int) -> bytes:
         try:
-            content = os.pread(descriptor, length + _FOOTER, offset)
+            payload = os.pread(descriptor, length, offset)
+            footer = os.pread(descriptor, _FOOTER, offset + length)
         except OSError as error:
             raise DataError(
                 f"{self.where(record)} cannot be read ({error.strerror}); {self.remedy}"
             ) from None
-        payload = content[:length]
-        found = int.from_bytes(content[length:], "little")
-        if len(content) < length + _FOOTER or found != _masked(google_crc32c.value(payload)):
+        if footer != _masked(google_crc32c.value(payload)).to_bytes(_FOOTER, "little"):
             raise DataError(
                 f"{self.where(record)} is damaged: its content does not fit its checksum; "
                 f"{self.remedy}"
@@ -200,17 +179,6 @@ def tfds_shards(folder: Path, name: str, split: str, remedy: str) -> tuple[list[
     return paths, counts
 
 
-def _threads() -> concurrent.futures.ThreadPoolExecutor:
-    """The threads that read records, made when they are needed first."""
-    global _pool
-    if _pool is None:
-        _pool = concurrent.futures.ThreadPoolExecutor(READING_THREADS, "records")
-    return _pool
-
-
-_pool: concurrent.futures.ThreadPoolExecutor | None = None
-
-
 def _size_and_time(path: Path, remedy: str) -> tuple[int, int]:
     try:
         status = path.stat()
@@ -260,7 +228,8 @@ def _scanned_lengths(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the payloads' lengths through all files, and the records in each file."""
     tasks = [(path, size, remedy) for path, size in zip(paths, sizes.tolist(), strict=True)]
-    parts = list(_threads().map(lambda task: _scan(*task), tasks))
+    with concurrent.futures.ThreadPoolExecutor(_SCANNING_THREADS) as threads:
+        parts = list(threads.map(lambda task: _scan(*task), tasks))
     return np.concatenate(parts), np.array([len(part) for part in parts], np.int64)
 
 

@@ -36,8 +36,8 @@ from algoperf_jax.data.order import (
 )
 from algoperf_jax.data.tfrecords import Records
 from algoperf_jax.errors import UserError
-from workloads.imagenet.decoding import Decoded, DecodedBatches, Examples
-from workloads.imagenet.images import Preprocessing, eval_image, train_image
+from workloads.imagenet.decoding import Decoded, Decoder, Examples
+from workloads.imagenet.images import Preprocessing
 from workloads.imagenet.source import locate_data, records_of
 
 __all__ = ["Pipeline", "TrainBatches", "dataset", "locate_data"]
@@ -169,10 +169,9 @@ class _Part:
 class TrainBatches:
     """Endless training batches, a function of seed and position alone.
 
-    Batches are built ahead by threads of the pipeline, which also work while the clock stands, up
-    to a bound (see `decoding`). At full scale (1024 float images of 224 px) a batch takes 617 MB of
-    host memory, and three exist at a time: one that is being built, one that waits, and the one
-    handed out last.
+    Batches are built ahead of use by threads that also work while the clock stands, up to a bound
+    (`Decoder.batches`): of a batch of 1024 float images of 224 px, 617 MB, at most three exist at
+    a time.
     """
 
     def __init__(self, records: Records, part: _Part, seed: int, pipeline: Pipeline):
@@ -181,7 +180,7 @@ class TrainBatches:
         self._seed = seed
         self._pipeline = pipeline
         self._position = 0
-        self._decoded: DecodedBatches | None = None
+        self._decoded: Iterator[Decoded] | None = None
         extra: list[int] = []
         if pipeline.mixup_alpha is not None:  # examples of other processes that ours are mixed with
             extra = sorted(set(part.previous.tolist()) - set(part.positions.tolist()))
@@ -192,8 +191,14 @@ class TrainBatches:
 
     def __next__(self) -> Batch:
         if self._decoded is None:
-            self._decoded = self._start()
-        decoded = next(self._decoded)
+            decoder = _decoder(self._records, self._pipeline, train=True)
+            examples = self._examples(self._position)
+            self._decoded = decoder.batches(examples, len(self._decoded_positions))
+        try:
+            decoded = next(self._decoded)
+        except BaseException:
+            self._decoded = None  # the next call begins again with the same batch
+            raise
         batch = self._batch(decoded)
         self._position += self._part.batch_size
         return batch
@@ -203,21 +208,9 @@ class TrainBatches:
         return {"position": self._position}
 
     def set_state(self, state: Mapping[str, int]) -> None:
-        """Goes to a position that `get_state` returned; costs the batches built ahead."""
+        """Goes to a position that `get_state` returned; drops the batches built ahead."""
         self._position = int(state["position"])
         self._decoded = None
-
-    def _start(self) -> DecodedBatches:
-        """The pipeline from the present position on."""
-        preprocessing = self._pipeline.preprocessing
-        return DecodedBatches(
-            self._records,
-            self._examples(self._position),
-            lambda jpeg, seed: train_image(jpeg, seed, preprocessing),
-            batch_size=len(self._decoded_positions),
-            num_classes=self._pipeline.num_classes,
-            threads=self._pipeline.threads,
-        )
 
     def _examples(self, position: int) -> Iterator[Examples]:
         """What this process decodes of each global batch, from `position` on."""
@@ -261,37 +254,23 @@ class TrainBatches:
 def _one_pass(
     records: Records, order: np.ndarray, part: _Part, pipeline: Pipeline
 ) -> Iterator[Batch]:
-    """Yields batches with each record of `order` once, in that order; decodes in the background."""
+    """Yields batches with each record of `order` once, in that order; the last one is padded."""
     begins = range(0, len(order), part.batch_size)
     positions = [p[p < len(order)] for p in (begin + part.positions for begin in begins)]
-    preprocessing = pipeline.preprocessing
-    decoded = DecodedBatches(
-        records,
-        (Examples(order[p], np.zeros((len(p), 2), np.int64)) for p in positions),
-        lambda jpeg, _: eval_image(jpeg, preprocessing),
-        batch_size=len(part.positions),
-        num_classes=pipeline.num_classes,
-        threads=pipeline.threads,
-    )
-    for p in positions:
-        yield _padded(next(decoded) if len(p) else None, part, preprocessing.image_size)
-
-
-def _padded(decoded: Decoded | None, part: _Part, size: int) -> Batch:
-    """A batch with its weights, filled up to the part's size; of padding alone for None."""
+    examples = (Examples(order[p], np.zeros((len(p), 2), np.int64)) for p in positions)
+    decoder = _decoder(records, pipeline, train=False)
     r, n = part.shape
-    real = 0 if decoded is None else len(decoded.labels)
-    if decoded is None or real < r * n:
-        images = np.zeros((r * n, size, size, 3), np.float32)
-        labels = np.zeros(r * n, np.int32)
-        if decoded is not None:
-            images[:real], labels[:real] = decoded
-        decoded = Decoded(images, labels)
-    return {
-        "inputs": decoded.images.reshape(r, n, size, size, 3),
-        "targets": decoded.labels.reshape(r, n),
-        "weights": (np.arange(r * n) < real).astype(np.float32).reshape(r, n),
-    }
+    for p, decoded in zip(positions, decoder.batches(examples, r * n), strict=True):
+        real = np.arange(r * n) < len(p)
+        yield {
+            "inputs": decoded.images.reshape(r, n, *decoded.images.shape[1:]),
+            "targets": decoded.labels.reshape(r, n),
+            "weights": real.astype(np.float32).reshape(r, n),
+        }
+
+
+def _decoder(records: Records, pipeline: Pipeline, *, train: bool) -> Decoder:
+    return Decoder(records, pipeline.preprocessing, train, pipeline.num_classes, pipeline.threads)
 
 
 def _bytes_of_pass(examples: int, part: _Part, size: int) -> int:

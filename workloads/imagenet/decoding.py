@@ -1,13 +1,17 @@
-"""From records to decoded images: one `tf.data` pipeline that reads, parses, decodes and batches.
+"""From records to arrays of decoded images, ahead of use, on threads of the process.
 
-The pipeline works ahead on threads of its own. What it holds at any time is bounded: two chunks of
-records, one batch being built, `BATCHES_AHEAD` built ones. It goes on up to that bound while its
-caller does something else (an evaluation, say) and then sleeps.
+A batch is cut into chunks. Some threads read the chunks' records; others, one for each CPU, parse
+and decode them in TensorFlow, one image after the other, and copy the images to their places in the
+batch. TensorFlow calls nothing back, so a process can end at any time, and errors of a record
+arrive where its batch is asked for.
 """
 
 import collections
+import dataclasses
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,14 +19,17 @@ import numpy as np
 from algoperf_jax.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data.tfrecords import Records
 from algoperf_jax.errors import DataError
+from workloads.imagenet.faults import fault, file_name
+from workloads.imagenet.images import Preprocessing, eval_image, train_image
 
 BATCHES_AHEAD = 1
-"""Finished batches that wait; at full scale a batch takes 617 MB."""
+"""Batches that are built while another one is used."""
 
-RECORDS_PER_CHUNK = 128
-"""Records that are read together: enough to share the overhead, few enough to begin early."""
+READING_THREADS = 16
 
-_ENDLESS = 2**62
+# A chunk is what one thread holds beside the batch's own memory, twice for a moment.
+_CHUNK_BYTES = 1 << 24
+_CHUNK_IMAGES = 64  # enough to make the overhead of a call vanish
 
 
 class Examples(NamedTuple):
@@ -38,10 +45,10 @@ class Examples(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """A batch as it comes out of the pipeline; read-only views of TensorFlow's memory.
+    """The images of a batch.
 
     Attributes:
-      images: `[n, size, size, 3]`.
+      images: `[n, size, size, 3]`: uint8 in training with RandAugment, else float32.
       labels: int32 `[n]`.
     """
 
@@ -49,192 +56,164 @@ class Decoded(NamedTuple):
     labels: np.ndarray
 
 
-class DecodedBatches:
-    """An iterator of decoded batches; equal arguments give equal batches on any number of threads.
+@dataclasses.dataclass(frozen=True)
+class Decoder:
+    """How the records of a split become images.
 
-    It ends with its examples. An example that cannot be decoded is an error, never left out.
+    Attributes:
+      records: the split's records.
+      preprocessing: from a JPEG file to an image.
+      train: whether the image is cropped and augmented at random.
+      num_classes: labels are from 0 to one less.
+      threads: that decode; None: one for each CPU of this process. No influence on the images.
     """
 
-    def __init__(
-        self,
-        records: Records,
-        examples: Iterable[Examples],
-        image: Callable[[Any, Any], Any],
-        *,
-        batch_size: int,
-        num_classes: int,
-        threads: int | None = None,
-    ):
-        """Builds the pipeline; nothing is read before the first batch is asked for.
+    records: Records
+    preprocessing: Preprocessing
+    train: bool
+    num_classes: int
+    threads: int | None = None
+
+    def batches(self, examples: Iterable[Examples], size: int) -> Iterator[Decoded]:
+        """Yields the decoded examples, in order, while the next ones are being decoded.
+
+        Threads work ahead of the caller, also while it does something else (an evaluation, with
+        the clock standing), by `BATCHES_AHEAD` batches; then they sleep. So up to two more batches
+        than that exist at a time: the one that is asked for, and one that the caller still has.
 
         Args:
-          records: the split's records.
-          examples: what to decode, in order, in parts of any size; may be endless.
-          image: `(jpeg, seed) -> image`, in TensorFlow.
-          batch_size: images in a batch; the last one may have fewer.
-          num_classes: labels are from 0 to one less.
-          threads: that decode; default: one for each CPU of this process.
-        """
-        self._records = records
-        self._image = image
-        self._batch_size = batch_size
-        self._num_classes = num_classes
-        self._chunks = _chunks(examples)
-        self._pending: collections.deque[tuple[int, np.ndarray]] = collections.deque()
-        self._reading_error: Exception | None = None
-        self._pipeline = self._build(threads or _cpus())
-        self._batches: Iterator[Any] | None = None
-
-    def __iter__(self) -> "DecodedBatches":
-        return self
-
-    def __next__(self) -> Decoded:
-        """The next batch.
+          examples: those of each batch; may be endless.
+          size: of a batch. Where there are fewer examples, zeros follow them.
 
         Raises:
           DataError: a record cannot be read or does not hold what it should; names file and record.
         """
-        tf = import_tensorflow()
-        if self._batches is None:
-            self._batches = self._pipeline.as_numpy_iterator()
+        ahead: collections.deque[_Batch] = collections.deque()
         try:
-            batch = Decoded(*next(self._batches))
+            for some in examples:
+                ahead.append(self._start(some, size))
+                if len(ahead) > BATCHES_AHEAD:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for batch in ahead:
+                batch.cancel()
+
+    def _start(self, examples: Examples, size: int) -> "_Batch":
+        """Has the threads decode a batch."""
+        side = self.preprocessing.image_size
+        augmented = self.train and self.preprocessing.randaugment is not None
+        allocated = np.empty if len(examples.records) == size else np.zeros
+        images = allocated((size, side, side, 3), np.uint8 if augmented else np.float32)
+        labels = allocated(size, np.int32)
+        threads = self.threads or _cpus()
+        share = -(-size // threads)
+        chunk = max(1, min(share, _CHUNK_IMAGES, _CHUNK_BYTES // images[0].nbytes))
+        readers, decoders = _executor("reading", READING_THREADS), _executor("decoding", threads)
+        futures = []
+        for begin in range(0, len(examples.records), chunk):
+            part = slice(begin, min(begin + chunk, len(examples.records)))
+            some = Examples(examples.records[part], examples.seeds[part])
+            payloads = readers.submit(self.records.read, some.records)
+            target = Decoded(images[part], labels[part])
+            futures += [payloads, decoders.submit(self._decode, some, payloads, target)]
+        return _Batch(Decoded(images, labels), futures)
+
+    def _decode(self, examples: Examples, payloads: "Future[list[bytes]]", target: Decoded) -> None:
+        """Decodes a chunk to its place in the batch."""
+        tf = import_tensorflow()
+        content = payloads.result()
+        decode = _decoding(self.preprocessing, self.train)
+        try:
+            images, labels = decode(tf.constant(content), tf.constant(examples.seeds))
         except tf.errors.OpError as error:
-            if self._reading_error is not None:
-                raise self._reading_error from None
-            raise self._explained(error) from None
-        done = [self._pending.popleft() for _ in range(len(batch.labels))]
-        wrong = np.flatnonzero((batch.labels < 0) | (batch.labels >= self._num_classes))
+            raise self._explained(examples, content, error) from None
+        # Views of TensorFlow's memory: `numpy()` would copy once more.
+        images, labels = images.__array__(), labels.__array__()
+        wrong = np.flatnonzero((labels < 0) | (labels >= self.num_classes))
         if len(wrong):
-            raise self._wrong(done[wrong[0]][0], self._label_fault(int(batch.labels[wrong[0]])))
-        return batch
+            i = wrong[0]
+            fault = f"its label is {labels[i]}, it must be in 0..{self.num_classes - 1}"
+            raise self._error(examples.records[i], content[i], fault)
+        np.copyto(target.images, images)
+        np.copyto(target.labels, labels, casting="same_kind")
 
-    def _build(self, threads: int) -> Any:
+    def _explained(self, examples: Examples, content: list[bytes], error: Any) -> Exception:
+        """The error of the first example of a chunk that cannot be decoded by itself."""
         tf = import_tensorflow()
-
-        def read(_: Any) -> Any:
-            payloads, seeds = tf.numpy_function(self._read, [], [tf.string, tf.int64])
-            return tf.ensure_shape(payloads, [None]), tf.ensure_shape(seeds, [None, 2])
-
-        def decode(payload: Any, seed: Any) -> Any:
-            parsed = tf.io.parse_single_example(payload, _features())
-            return self._image(parsed["image"], seed), tf.cast(parsed["label"], tf.int32)
-
-        options = tf.data.Options()
-        options.deterministic = True
-        # Buffers and threads are what is said here, not what a tuner finds in the course of time.
-        options.autotune.enabled = False
-        options.threading.private_threadpool_size = threads
-        options.threading.max_intra_op_parallelism = 1
-        # Images are copied to their place in the batch by the threads that decode them.
-        options.experimental_optimization.map_and_batch_fusion = True
-        return (
-            tf.data.Dataset.range(_ENDLESS)
-            .map(read)
-            .take_while(lambda payloads, _: tf.size(payloads) > 0)
-            .prefetch(1)
-            .unbatch()
-            .map(decode, num_parallel_calls=threads, deterministic=True)
-            .batch(self._batch_size)
-            .prefetch(BATCHES_AHEAD)
-            .with_options(options)
-        )
-
-    def _read(self) -> tuple[np.ndarray, np.ndarray]:
-        """The payloads and seeds of the next chunk; none at the end."""
-        try:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return np.empty(0, object), np.empty((0, 2), np.int64)
-            payloads = np.empty(len(chunk.records), object)
-            payloads[:] = self._records.read(chunk.records)
-        except Exception as error:
-            self._reading_error = error
-            raise
-        self._pending.extend(zip(chunk.records.tolist(), chunk.seeds, strict=True))
-        return payloads, chunk.seeds
-
-    def _explained(self, error: Any) -> Exception:
-        """The error of the first pending example that is not as it should be."""
-        for record, seed in list(self._pending):
-            fault = self._fault(self._records.read(np.array([record]))[0], seed)
-            if fault:
-                return self._wrong(record, fault)
+        decode = _decoding(self.preprocessing, self.train)
+        for record, seed, payload in zip(*examples, content, strict=True):
+            try:
+                decode(tf.constant([payload]), tf.constant(seed[None]))
+            except tf.errors.OpError as own:
+                return self._error(record, payload, fault(payload, own.message))
         return error
 
-    def _wrong(self, record: int, fault: str) -> DataError:
-        name = _file_name(self._records.read(np.array([record]))[0])
-        return DataError(f"{self._records.where(record)}{name}: {fault}; {self._records.remedy}")
+    def _error(self, record: int, payload: bytes, fault: str) -> DataError:
+        return DataError(
+            f"{self.records.where(record)}{file_name(payload)}: {fault}; {self.records.remedy}"
+        )
 
-    def _fault(self, payload: bytes, seed: np.ndarray) -> str | None:
-        """Says what is wrong with a record, or None."""
-        tf = import_tensorflow()
+
+class _Batch(NamedTuple):
+    """A batch in the making."""
+
+    decoded: Decoded
+    work: "list[Future[Any]]"
+
+    def result(self) -> Decoded:
+        """The finished batch; raises the error of its first chunk that has one."""
         try:
-            parsed = tf.io.parse_single_example(payload, _features())
-        except tf.errors.OpError:
-            return _feature_fault(payload)
-        try:
-            self._image(parsed["image"], tf.constant(seed, tf.int64))
-        except tf.errors.OpError as error:
-            return _image_fault(parsed["image"].numpy(), error.message)
-        return self._label_fault(int(parsed["label"]))
+            for future in self.work:
+                future.result()
+        finally:
+            self.cancel()
+        return self.decoded
 
-    def _label_fault(self, label: int) -> str | None:
-        if 0 <= label < self._num_classes:
-            return None
-        return f"label {label} is not in 0..{self._num_classes - 1}"
+    def cancel(self) -> None:
+        """Drops what has not begun."""
+        for future in self.work:
+            future.cancel()
 
 
-def _chunks(examples: Iterable[Examples]) -> Iterator[Examples]:
-    for records, seeds in examples:
-        for begin in range(0, len(records), RECORDS_PER_CHUNK):
-            part = slice(begin, begin + RECORDS_PER_CHUNK)
-            yield Examples(records[part], seeds[part])
-
-
-def _features() -> dict[str, Any]:
+@functools.cache
+def _decoding(preprocessing: Preprocessing, train: bool) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """The compiled function `(payloads [n], seeds [n, 2]) -> (images, labels int64 [n])`."""
     tf = import_tensorflow()
-    return {
+    features = {
         "image": tf.io.FixedLenFeature([], tf.string),
         "label": tf.io.FixedLenFeature([], tf.int64),
     }
+    augmented = train and preprocessing.randaugment is not None
+
+    def image(jpeg_and_seed: tuple[Any, Any]) -> Any:
+        jpeg, seed = jpeg_and_seed
+        if train:
+            return train_image(jpeg, seed, preprocessing)
+        return eval_image(jpeg, preprocessing)
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([None, 2], tf.int64)],
+        autograph=False,
+    )
+    def decode(payloads: Any, seeds: Any) -> tuple[Any, Any]:
+        parsed = tf.io.parse_example(payloads, features)
+        images = tf.map_fn(
+            image,
+            (parsed["image"], seeds),
+            fn_output_signature=tf.uint8 if augmented else tf.float32,
+            parallel_iterations=1,  # the chunks are what runs in parallel
+        )
+        return images, parsed["label"]
+
+    return decode
 
 
-def _feature_fault(payload: bytes) -> str:
-    """Says why a record could not be parsed."""
-    tf = import_tensorflow()
-    try:
-        found = tf.train.Example.FromString(payload).features.feature
-    except Exception as error:  # protobuf's implementations differ in what they raise
-        return f"it is not a tf.train.Example ({error})"
-    for name, kind in (("image", "bytes_list"), ("label", "int64_list")):
-        values = getattr(found[name], kind).value if name in found else None
-        if values is None:
-            return f"it has no feature {name!r}, only {', '.join(sorted(found)) or 'none'}"
-        if len(values) != 1:
-            return f"feature {name!r} has {len(values)} values in its {kind}, it must have one"
-    return "it cannot be parsed"
-
-
-def _image_fault(image: bytes, message: str) -> str:
-    """Says why an image could not be decoded."""
-    if image.startswith(b"\x89PNG"):
-        return "its image is a PNG file, it must be a JPEG file"
-    if not image.startswith(b"\xff\xd8"):
-        return f"its image is not a JPEG file; it begins with {image[:4]!r}"
-    if not image.rstrip(b"\0").endswith(b"\xff\xd9"):
-        return f"its image is a JPEG file that ends early, after {len(image)} bytes"
-    return f"its image cannot be decoded ({message.splitlines()[0]})"
-
-
-def _file_name(payload: bytes) -> str:
-    """Returns ` (name)` of the image file that a record was made of, or nothing."""
-    tf = import_tensorflow()
-    try:
-        names = tf.train.Example.FromString(payload).features.feature["file_name"].bytes_list.value
-    except Exception:  # protobuf's implementations differ in what they raise
-        return ""
-    return f" ({names[0].decode(errors='replace')})" if names else ""
+@functools.cache
+def _executor(purpose: str, threads: int) -> ThreadPoolExecutor:
+    """Threads that all streams of the process share."""
+    return ThreadPoolExecutor(threads, purpose)
 
 
 def _cpus() -> int:
