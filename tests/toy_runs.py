@@ -1,0 +1,45 @@
+"""Short runs of the toy workload."""
+
+import optax
+from fake_time import FakeTime
+from toy_workload import toy
+
+from algoperf_jax.rules import Target
+from algoperf_jax.submission import Submission
+from algoperf_jax.training import train
+from algoperf_jax.trial import Settings
+
+OUT_OF_REACH = Target("score", "max", validation=1.0, test=1.0)
+
+
+def sgd(**changes):
+    fields = {
+        "optimizer": lambda hp, problem: optax.sgd(hp.learning_rate),
+        "name": "sgd",
+        "hyperparameters": {"learning_rate": 0.05},
+    }
+    return Submission(**{**fields, **changes})
+
+
+def slow_selection(now, seconds):
+    """A `select` hook that takes so many seconds."""
+
+    def select(stream):
+        now.advance(seconds)
+        return next(stream)
+
+    return select
+
+
+def run(workload=None, submission=None, *, now=None, folder=None, **settings):
+    return train(
+        workload or toy(target=OUT_OF_REACH),
+        submission or sgd(),
+        Settings(**{"replicas": 2, **settings}),
+        folder=folder,
+        now=now or FakeTime(),
+    )
+
+
+def steps_evaluated(result):
+    return [row["global_step"] for row in result.ledger.evaluations]
