@@ -205,14 +205,15 @@ def test_trial_that_cannot_be_resumed_stays_as_it_is(tmp_path):
 
     taken, folder = [], tmp_path / "trial"
     # The file that defines an optimizer identifies the trial, so both are defined in this one.
-    plain = sgd(select=select, optimizer=lambda hp, problem: optax.sgd(0.1))
+    plain = {"optimizer": lambda hp, problem: optax.sgd(0.1)}
     with pytest.raises(Interrupt):
-        run(submission=plain, folder=folder, max_steps=3)
+        run(submission=sgd(**plain, select=select), folder=folder, max_steps=3)
     other = sgd(optimizer=lambda hp, problem: optax.adam(0.1))
     with pytest.raises(UserError, match="does not fit this trial"):
         run(submission=other, folder=folder, max_steps=3)
     assert not (folder / "outcome.json").exists()
-    assert run(folder=folder, max_steps=3).outcome.status == "training complete"
+    resumed = run(submission=sgd(**plain), folder=folder, max_steps=3)
+    assert resumed.outcome.status == "training complete"
 
 
 def test_overwriting_discards_the_old_trial_only_when_the_new_one_is_ready(tmp_path):
