@@ -33,8 +33,8 @@ from algoperf_jax.errors import UserError
 
 WARM_UP_STEPS = 5
 
-# Each module has `measure(workload, folder, images) -> (pipeline, limit)`, images per second on one
-# core, `folder` being an empty one for the files.
+# Each module has `Throughput(workload, empty_folder)`, whose `pipeline(images)` and `limit(images)`
+# return images per second and core.
 INPUT_LIMITS = {
     "imagenet_resnet": "workloads.imagenet.throughput",
     "imagenet_vit": "workloads.imagenet.throughput",
@@ -162,18 +162,19 @@ def input_share(trial: Any, batches: list, steps: int) -> tuple[float, float]:
 
 def image_input(flags: argparse.Namespace) -> None:
     """Prints images per second and core of a workload's pipeline, and of what limits it."""
-    limits = importlib.import_module(INPUT_LIMITS[flags.workload])
-    workload = workloads.get(flags.workload, "full")
+    module = importlib.import_module(INPUT_LIMITS[flags.workload])
     pairs = []
-    for _ in range(flags.repetitions):
-        with tempfile.TemporaryDirectory() as folder:
-            pipeline, limit = limits.measure(workload, Path(folder), flags.images)
-        pairs.append((pipeline, limit))
-        print(
-            f"pipeline {pipeline:.0f} images/s/core, limit {limit:.0f}, "
-            f"limit over pipeline {limit / pipeline:.3f}",
-            flush=True,
-        )
+    with tempfile.TemporaryDirectory() as folder:
+        throughput = module.Throughput(workloads.get(flags.workload, "full"), Path(folder))
+        print(f"files of {throughput.bytes_per_image / 1e3:.0f} kB", flush=True)
+        for _ in range(flags.repetitions):
+            limit, pipeline = throughput.limit(flags.images), throughput.pipeline(flags.images)
+            pairs.append((pipeline, limit))
+            print(
+                f"pipeline {pipeline:.0f} images/s/core, limit {limit:.0f}, "
+                f"limit over pipeline {limit / pipeline:.3f}",
+                flush=True,
+            )
     median = statistics.median(limit / pipeline for pipeline, limit in pairs)
     fastest = max(limit for _, limit in pairs) / max(pipeline for pipeline, _ in pairs)
     print(f"median ratio {median:.3f}, ratio of the fastest {fastest:.3f}, of {len(pairs)} pairs")

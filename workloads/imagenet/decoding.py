@@ -1,14 +1,15 @@
-"""From records to arrays of decoded images, ahead of use, on threads of the process.
+"""From records to batches of decoded images, one batch ahead of use.
 
-A batch is cut into chunks. Some threads read the chunks' records; others, one for each CPU, parse
-and decode them in TensorFlow, one image after the other, and copy the images to their places in the
-batch. TensorFlow calls nothing back, so a process can end at any time, and errors of a record
-arrive where its batch is asked for.
+A thread reads the records of a batch and hands them to a `tf.data` pipeline, which parses and
+decodes them on all processors, each image into its place in the batch. The pipeline ends with its
+batch and calls nothing back, so a process can end at any time, and an error of a record arrives
+where its batch is asked for.
 """
 
 import collections
 import dataclasses
 import functools
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,9 +28,7 @@ BATCHES_AHEAD = 1
 
 READING_THREADS = 16
 
-# A chunk is what one thread holds beside the batch's own memory, twice for a moment.
-_CHUNK_BYTES = 1 << 24
-_CHUNK_IMAGES = 64  # enough to make the overhead of a call vanish
+_RECORDS_PER_READ = 64  # enough to make the overhead of handing them to a thread vanish
 
 
 class Examples(NamedTuple):
@@ -88,10 +87,10 @@ class Decoder:
         Raises:
           DataError: a record cannot be read or does not hold what it should; names file and record.
         """
-        ahead: collections.deque[_Batch] = collections.deque()
+        ahead: collections.deque[Future[Decoded]] = collections.deque()
         try:
             for some in examples:
-                ahead.append(self._start(some, size))
+                ahead.append(_threads("decoding", 1).submit(self._decode, some, size))
                 if len(ahead) > BATCHES_AHEAD:
                     yield ahead.popleft().result()
             while ahead:
@@ -100,49 +99,35 @@ class Decoder:
             for batch in ahead:
                 batch.cancel()
 
-    def _start(self, examples: Examples, size: int) -> "_Batch":
-        """Has the threads decode a batch."""
-        side = self.preprocessing.image_size
-        augmented = self.train and self.preprocessing.randaugment is not None
-        allocated = np.empty if len(examples.records) == size else np.zeros
-        images = allocated((size, side, side, 3), np.uint8 if augmented else np.float32)
-        labels = allocated(size, np.int32)
-        threads = self.threads or _cpus()
-        share = -(-size // threads)
-        chunk = max(1, min(share, _CHUNK_IMAGES, _CHUNK_BYTES // images[0].nbytes))
-        readers, decoders = _executor("reading", READING_THREADS), _executor("decoding", threads)
-        futures = []
-        for begin in range(0, len(examples.records), chunk):
-            part = slice(begin, min(begin + chunk, len(examples.records)))
-            some = Examples(examples.records[part], examples.seeds[part])
-            payloads = readers.submit(self.records.read, some.records)
-            target = Decoded(images[part], labels[part])
-            futures += [payloads, decoders.submit(self._decode, some, payloads, target)]
-        return _Batch(Decoded(images, labels), futures)
-
-    def _decode(self, examples: Examples, payloads: "Future[list[bytes]]", target: Decoded) -> None:
-        """Decodes a chunk to its place in the batch."""
+    def _decode(self, examples: Examples, size: int) -> Decoded:
+        """Reads and decodes a batch."""
         tf = import_tensorflow()
-        content = payloads.result()
-        decode = _decoding(self.preprocessing, self.train)
+        content = self._read(examples.records)
+        decode = _decoding(self.preprocessing, self.train, self.threads or _cpus())
         try:
             images, labels = decode(tf.constant(content), tf.constant(examples.seeds))
         except tf.errors.OpError as error:
             raise self._explained(examples, content, error) from None
-        # Views of TensorFlow's memory: `numpy()` would copy once more.
+        # Views of TensorFlow's memory: `numpy()` would copy.
         images, labels = images.__array__(), labels.__array__()
         wrong = np.flatnonzero((labels < 0) | (labels >= self.num_classes))
         if len(wrong):
             i = wrong[0]
             fault = f"its label is {labels[i]}, it must be in 0..{self.num_classes - 1}"
             raise self._error(examples.records[i], content[i], fault)
-        np.copyto(target.images, images)
-        np.copyto(target.labels, labels, casting="same_kind")
+        return _padded(images, labels.astype(np.int32), size)
+
+    def _read(self, records: np.ndarray) -> list[bytes]:
+        """The payloads of records, read by several threads."""
+        starts = range(0, len(records), _RECORDS_PER_READ)
+        parts = [records[start : start + _RECORDS_PER_READ] for start in starts]
+        read = _threads("reading", READING_THREADS).map(self.records.read, parts)
+        return list(itertools.chain.from_iterable(read))
 
     def _explained(self, examples: Examples, content: list[bytes], error: Any) -> Exception:
-        """The error of the first example of a chunk that cannot be decoded by itself."""
+        """The error of the first example of a batch that cannot be decoded by itself."""
         tf = import_tensorflow()
-        decode = _decoding(self.preprocessing, self.train)
+        decode = _decoding(self.preprocessing, self.train, 1)
         for record, seed, payload in zip(*examples, content, strict=True):
             try:
                 decode(tf.constant([payload]), tf.constant(seed[None]))
@@ -156,64 +141,61 @@ class Decoder:
         )
 
 
-class _Batch(NamedTuple):
-    """A batch in the making."""
-
-    decoded: Decoded
-    work: "list[Future[Any]]"
-
-    def result(self) -> Decoded:
-        """The finished batch; raises the error of its first chunk that has one."""
-        try:
-            for future in self.work:
-                future.result()
-        finally:
-            self.cancel()
-        return self.decoded
-
-    def cancel(self) -> None:
-        """Drops what has not begun."""
-        for future in self.work:
-            future.cancel()
+def _padded(images: np.ndarray, labels: np.ndarray, size: int) -> Decoded:
+    """A batch of that size, zeros behind what there is."""
+    if len(labels) == size:
+        return Decoded(images, labels)
+    padded = Decoded(np.zeros((size, *images.shape[1:]), images.dtype), np.zeros(size, np.int32))
+    padded.images[: len(labels)], padded.labels[: len(labels)] = images, labels
+    return padded
 
 
 @functools.cache
-def _decoding(preprocessing: Preprocessing, train: bool) -> Callable[[Any, Any], tuple[Any, Any]]:
+def _decoding(
+    preprocessing: Preprocessing, train: bool, threads: int
+) -> Callable[[Any, Any], tuple[Any, Any]]:
     """The compiled function `(payloads [n], seeds [n, 2]) -> (images, labels int64 [n])`."""
     tf = import_tensorflow()
     features = {
         "image": tf.io.FixedLenFeature([], tf.string),
         "label": tf.io.FixedLenFeature([], tf.int64),
     }
-    augmented = train and preprocessing.randaugment is not None
+    options = tf.data.Options()
+    options.deterministic = True
+    options.autotune.enabled = False  # threads are what is said here
+    options.threading.private_threadpool_size = threads
+    options.threading.max_intra_op_parallelism = 1
+    # Images are copied to their places in the batch by the threads that decode them.
+    options.experimental_optimization.map_and_batch_fusion = True
 
-    def image(jpeg_and_seed: tuple[Any, Any]) -> Any:
-        jpeg, seed = jpeg_and_seed
+    def decode_one(payload: Any, seed: Any) -> tuple[Any, Any]:
+        parsed = tf.io.parse_single_example(payload, features)
         if train:
-            return train_image(jpeg, seed, preprocessing)
-        return eval_image(jpeg, preprocessing)
+            image = train_image(parsed["image"], seed, preprocessing)
+        else:
+            image = eval_image(parsed["image"], preprocessing)
+        return image, parsed["label"]
 
     @tf.function(
         input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([None, 2], tf.int64)],
         autograph=False,
     )
     def decode(payloads: Any, seeds: Any) -> tuple[Any, Any]:
-        parsed = tf.io.parse_example(payloads, features)
-        images = tf.map_fn(
-            image,
-            (parsed["image"], seeds),
-            fn_output_signature=tf.uint8 if augmented else tf.float32,
-            parallel_iterations=1,  # the chunks are what runs in parallel
+        return (
+            tf.data.Dataset.from_tensor_slices((payloads, seeds))
+            .map(decode_one, num_parallel_calls=threads, deterministic=True)
+            .batch(tf.shape(payloads, tf.int64)[0])
+            .with_options(options)
+            .get_single_element()
         )
-        return images, parsed["label"]
 
     return decode
 
 
 @functools.cache
-def _executor(purpose: str, threads: int) -> ThreadPoolExecutor:
+def _threads(purpose: str, number: int) -> ThreadPoolExecutor:
     """Threads that all streams of the process share."""
-    return ThreadPoolExecutor(threads, purpose)
+    return ThreadPoolExecutor(number, purpose)
 
 
 def _cpus() -> int:
