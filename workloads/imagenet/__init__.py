@@ -73,7 +73,7 @@ _MINI_CROP_AREA = (0.6, 1.0)
 
 MINI = {
     "imagenet_resnet": _Mini(
-        network=resnet.ResNet(stage_sizes=(1, 1, 1, 1), width=16, num_classes=10),
+        network=resnet.ResNet(stage_sizes=(1, 1, 1, 1), width=8, num_classes=10),
         preprocessing=Preprocessing(image_size=32, crop_area=_MINI_CROP_AREA),
         target=Target("accuracy", "max", validation=0.8, test=0.78),
         step_hint=1000,
@@ -91,7 +91,7 @@ MINI = {
             ),
         ),
         target=Target("accuracy", "max", validation=0.66, test=0.64),
-        step_hint=1500,
+        step_hint=1200,
         runtime_seconds=120.0,
         eval_period_seconds=2.0,
     ),
