@@ -120,7 +120,9 @@ class Trial:
 
     def initial_state(self) -> TrainState:
         """The state before the first step, on one device; the same whenever it is called."""
-        params, model_state = jax.jit(self.workload.init)(self.init_key)
+        # Random draws in many shapes take long to optimise, and all of it runs only once.
+        init = jax.jit(self.workload.init, compiler_options={"xla_backend_optimization_level": 1})
+        params, model_state = init(self.init_key)
         opt_state = self.optimizer.init(params)  # not compiled, so that it is seen as it is
         contracts.check_arrays(opt_state, f"submission {self.submission.name!r}: optimizer state")
         return TrainState(jax.numpy.int32(0), params, model_state, opt_state)

@@ -1,0 +1,57 @@
+"""The benchmark's command line: what it prints and what it loads; never how fast anything is."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import benchmark
+import pytest
+
+from algoperf_jax.errors import UserError
+from workloads.imagenet import throughput
+
+SCRIPTS = Path(benchmark.__file__).parent
+
+
+def test_step_needs_neither_data_nor_data_libraries():
+    arguments = "--workload=imagenet_vit --part=step --steps=6 --repetitions=1 --batch_size=8"
+    code = (
+        f"import sys, benchmark\nsys.argv = ['benchmark.py', *'{arguments}'.split()]\n"
+        "assert benchmark.main() == 0\n"
+        "print({'jax', 'tensorflow', 'tensorflow_datasets'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=SCRIPTS, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    *_, summary, loaded = done.stdout.splitlines()
+    assert re.search(r"imagenet_vit at scale mini, batch 8 .* examples a second", summary)
+    assert loaded == "{'jax'}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workload=ogbg", "--steps=5"], "first 5 warm up"),
+        (["--workload=ogbg", "--part=loop", "--scale=full"], "needs --data_dir"),
+        (["--workload=suite_workloads:endless", "--part=step"], "has no random batches"),
+    ],
+)
+def test_flags_that_measure_nothing_say_why(arguments, message, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
+    with pytest.raises(UserError, match=message):
+        benchmark.main()
+
+
+@pytest.mark.parametrize("name", ["imagenet_resnet", "imagenet_vit"])
+def test_input_prints_pipeline_and_limit_on_files_of_imagenet_s_size(name, monkeypatch, capsys):
+    monkeypatch.setattr(throughput, "DIFFERENT_IMAGES", 3)
+    monkeypatch.setattr(throughput, "BATCH_SIZE", 2)
+    arguments = [f"--workload={name}", "--part=input", "--repetitions=1", "--images=2"]
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
+    assert benchmark.main() == 0
+    out = capsys.readouterr().out
+    # ImageNet's training files take 110 kB on average.
+    assert 90 < float(re.search(r"files of (\d+) kB", out)[1]) < 130
+    assert re.search(r"pipeline \d+ images/s/core, limit \d+", out)
