@@ -1,5 +1,6 @@
 """Distributed Shampoo, the winner of v0.5 under external tuning."""
 
+import functools
 from typing import Literal, NamedTuple
 
 import jax
@@ -124,14 +125,10 @@ def scale_by_distributed_shampoo(
             kronecker.scaled_identities(stacks, 1.0),
         )
 
-    def roots_of(statistics: kronecker.Factors, old: kronecker.Factors) -> kronecker.Factors:
-        def root(matrices: jax.Array, order: int) -> jax.Array:
-            new = inverse_roots.by_eigenvalues(matrices, root_override or 2 * order, eps)
-            is_finite = jnp.isfinite(new).all(axis=(1, 2), keepdims=True)
-            return jnp.where(is_finite, new, jnp.nan)
-
-        new = kronecker.map_equal_sizes(root, statistics)
-        return jax.tree.map(lambda n, o: jnp.where(jnp.isfinite(n), n, o), new, old)
+    def root(matrices: jax.Array, order: int) -> jax.Array:
+        new = inverse_roots.by_eigenvalues(matrices, root_override or 2 * order, eps)
+        is_finite = jnp.isfinite(new).all(axis=(1, 2), keepdims=True)
+        return jnp.where(is_finite, new, jnp.nan)
 
     def update(
         updates: optax.Updates, state: DistributedShampooState, params: optax.Params | None = None
@@ -151,15 +148,10 @@ def scale_by_distributed_shampoo(
         sizes = jax.tree.map(grafted, filtered, nu)
         tensors = chosen(updates)
         where = cuts(tensors)
-        statistics = {
-            shape: tuple(
-                b2 * old + (1.0 - b2) * new
-                for old, new in zip(state.statistics[shape], kronecker.grams(stack), strict=True)
-            )
-            for shape, stack in kronecker.gather(tensors, where).items()
-        }
+        statistics = kronecker.averaged(state.statistics, kronecker.gather(tensors, where), b2)
         corrected = jax.tree.map(lambda s: s / (1.0 - b2**t), statistics)
-        roots = jax.lax.cond(t % every == 0, roots_of, lambda _, old: old, corrected, state.roots)
+        new_roots = functools.partial(kronecker.recomputed, root)
+        roots = jax.lax.cond(t % every == 0, new_roots, lambda _, old: old, corrected, state.roots)
 
         def preconditioned(shape: str, f: jax.Array, size: jax.Array) -> jax.Array:
             direction = kronecker.multiplied(f, roots[shape])

@@ -91,6 +91,16 @@ def grams(stack: jax.Array) -> tuple[jax.Array, ...]:
     )
 
 
+def averaged(old: Factors, stacks: Stacks, b2: float) -> Factors:
+    """`b2 old + (1 - b2) grams(stack)`, for every block and axis."""
+    return {
+        shape: tuple(
+            b2 * o + (1.0 - b2) * new for o, new in zip(old[shape], grams(stack), strict=True)
+        )
+        for shape, stack in stacks.items()
+    }
+
+
 def multiplied(stack: jax.Array, factors: Sequence[jax.Array]) -> jax.Array:
     """Each block multiplied along every axis by that axis's symmetric matrix."""
     axes = string.ascii_lowercase[: stack.ndim - 1]
@@ -120,6 +130,14 @@ def map_equal_sizes(function: Callable[[jax.Array, int], jax.Array], factors: Fa
         shape: tuple(results[shape, axis] for axis in range(len(matrices)))
         for shape, matrices in factors.items()
     }
+
+
+def recomputed(
+    root: Callable[[jax.Array, int], jax.Array], statistics: Factors, old: Factors
+) -> Factors:
+    """`map_equal_sizes(root, statistics)`, with what is not finite taken from `old`."""
+    new = map_equal_sizes(root, statistics)
+    return jax.tree.map(lambda n, o: jnp.where(jnp.isfinite(n), n, o), new, old)
 
 
 def scaled_identities(stacks: Any, scale: float) -> Factors:

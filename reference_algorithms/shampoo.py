@@ -1,6 +1,7 @@
 """Shampoo, and what the benchmark's archived baseline of that name really computes."""
 
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import jax
@@ -94,14 +95,10 @@ def scale_by_shampoo(
             kronecker.scaled_identities(stacks, 1.0),
         )
 
-    def roots_of(statistics: kronecker.Factors, old: kronecker.Factors) -> kronecker.Factors:
-        def root(matrices: jax.Array, order: int) -> jax.Array:
-            new, error = inverse_roots.by_newton(matrices, 2 * order, ridge)
-            # A comparison with NaN is False, so a failed root never passes for a good one.
-            return jnp.where((error < LARGEST_ERROR)[:, None, None], new, jnp.nan)
-
-        new = kronecker.map_equal_sizes(root, statistics)
-        return jax.tree.map(lambda n, o: jnp.where(jnp.isfinite(n), n, o), new, old)
+    def root(matrices: jax.Array, order: int) -> jax.Array:
+        new, error = inverse_roots.by_newton(matrices, 2 * order, ridge)
+        # A comparison with NaN is False, so a failed root never passes for a good one.
+        return jnp.where((error < LARGEST_ERROR)[:, None, None], new, jnp.nan)
 
     def update(
         updates: optax.Updates, state: ShampooState, params: optax.Params | None = None
@@ -109,16 +106,11 @@ def scale_by_shampoo(
         grafted, graft_state = graft.update(updates, state.graft, params)
         tensors, cuts = chosen(updates)
         stacks = kronecker.gather(tensors, cuts)
-        statistics = {
-            shape: tuple(
-                b2 * old + (1 - b2) * new
-                for old, new in zip(state.statistics[shape], kronecker.grams(stack), strict=True)
-            )
-            for shape, stack in stacks.items()
-        }
+        statistics = kronecker.averaged(state.statistics, stacks, b2)
         # Roots that would be replaced before their first use are not computed.
         is_due = (state.count % every == 0) & (state.count + every >= start)
-        roots = jax.lax.cond(is_due, roots_of, lambda _, old: old, statistics, state.roots)
+        new_roots = functools.partial(kronecker.recomputed, root)
+        roots = jax.lax.cond(is_due, new_roots, lambda _, old: old, statistics, state.roots)
         directions = {s: kronecker.multiplied(stack, roots[s]) for s, stack in stacks.items()}
         preconditioned = iter(kronecker.scatter(directions, cuts, tensors))
 
