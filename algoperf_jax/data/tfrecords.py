@@ -165,8 +165,9 @@ def tfds_shards(folder: Path, name: str, split: str, remedy: str) -> tuple[list[
     except OSError as error:
         raise DataError(f"{info} cannot be read ({error.strerror}); {remedy}") from None
     except KeyError as error:
-        raise DataError(f"{info} does not tell the shards of split {split!r} (it has no {error}); "
-                        f"{remedy}") from None  # fmt: skip
+        raise DataError(
+            f"{info} does not tell the shards of split {split!r}: it has no {error}; {remedy}"
+        ) from None
     except (ValueError, TypeError) as error:
         raise DataError(f"{info} is damaged ({error}); {remedy}") from None
     stem = f"{name}-{split}.tfrecord"

@@ -238,17 +238,21 @@ class TrainBatches:
         if self._pipeline.mixup_alpha is not None:
             place = {p: i for i, p in enumerate(self._decoded_positions.tolist())}
             previous = [place[p] for p in self._part.previous.tolist()]
-            batch["mixup_weight"] = np.full(r, self._mixup_weight(), np.float32)
+            weight = mixup_weight(self._pipeline.mixup_alpha, self._seed, self._position)
+            batch["mixup_weight"] = np.full(r, weight, np.float32)
             batch["previous_input"] = decoded.images[previous]
             batch["previous_target"] = decoded.labels[previous]
         return batch
 
-    def _mixup_weight(self) -> float:
-        """The weight of the global batch that begins at the present position."""
-        alpha = self._pipeline.mixup_alpha
-        # Beta(a, a) is g / (g + h) for g, h from Gamma(a); drawn so that both cannot vanish.
-        seed = np.random.SeedSequence([self._seed, _MIXUP, self._position])
-        return np.random.Generator(np.random.Philox(seed)).beta(alpha, alpha)
+
+def mixup_weight(alpha: float, seed: int, position: int) -> float:
+    """Draws from Beta(alpha, alpha) the weight of the global batch that begins at `position`.
+
+    That is the law of g / (g + h) with g and h from Gamma(alpha, 1), as the benchmark's reference
+    draws it; but NumPy's beta gives a number also where both are too small for one.
+    """
+    words = np.random.SeedSequence([seed, _MIXUP, position])
+    return np.random.Generator(np.random.Philox(words)).beta(alpha, alpha)
 
 
 def _one_pass(

@@ -28,7 +28,8 @@ def fault(payload: bytes, message: str) -> str:
         return f"its image is not a JPEG file; it begins with {image[:4]!r}"
     if not image.endswith(b"\xff\xd9"):
         return f"its image is a JPEG file that ends early, after {len(image)} bytes"
-    return f"its image cannot be decoded ({message.splitlines()[0]})"
+    reason = message.splitlines()[0].rpartition("}} ")[2]  # what comes before names the operation
+    return f"its image cannot be decoded ({reason})"
 
 
 def file_name(payload: bytes) -> str:
