@@ -34,7 +34,6 @@ from algoperf_jax.data.order import (
     permutation,
     random_words,
 )
-from algoperf_jax.data.tfrecords import Records
 from algoperf_jax.errors import UserError
 from workloads.imagenet.decoding import Decoded, Decoder, Examples
 from workloads.imagenet.images import Preprocessing
@@ -111,17 +110,26 @@ def dataset(
     source = Path(source)
     part = _Part.of(batch_size, replicas, replica_slice)
     records = records_of("train" if split == "eval_train" else split, source)
+    decoder = Decoder(
+        records, pipeline.preprocessing, split == "train", pipeline.num_classes, pipeline.threads
+    )
     if split == "train":
-        return TrainBatches(records, part, seed, pipeline)
-    order = np.arange(len(records))
+        return TrainBatches(decoder, part, seed, pipeline)
     if split == "eval_train":
-        order = permutation([_EVAL_TRAIN_SEED, _SUBSET], len(records))
-        order = np.sort(order[: pipeline.eval_train_examples])  # neighbours are read together
+        order = _eval_train_records(len(records), pipeline.eval_train_examples)
+    else:
+        order = np.arange(len(records))
     return _eval_cache.one_pass(
         (source, split, part, pipeline),
         _bytes_of_pass(len(order), part, pipeline.preprocessing.image_size),
-        lambda: _one_pass(records, order, part, pipeline),
+        lambda: _one_pass(decoder, order, part),
     )
+
+
+@functools.cache
+def _eval_train_records(records: int, examples: int) -> np.ndarray:
+    """The subset, in stored order so that neighbours are read together."""
+    return np.sort(permutation([_EVAL_TRAIN_SEED, _SUBSET], records)[:examples])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,12 +178,13 @@ class TrainBatches:
     """Endless training batches, a function of seed and position alone.
 
     Batches are built ahead of use by threads that also work while the clock stands, up to a bound
-    (`Decoder.batches`): of a batch of 1024 float images of 224 px, 617 MB, at most three exist at
-    a time.
+    (`Decoder.batches`). Of a batch of 1024 float images of 224 px, 617 MB, three exist at a time:
+    the one handed out last, the one asked for and the one after it; and the images that threads are
+    at work on beside them.
     """
 
-    def __init__(self, records: Records, part: _Part, seed: int, pipeline: Pipeline):
-        self._records = records
+    def __init__(self, decoder: Decoder, part: _Part, seed: int, pipeline: Pipeline):
+        self._decoder = decoder
         self._part = part
         self._seed = seed
         self._pipeline = pipeline
@@ -191,9 +200,8 @@ class TrainBatches:
 
     def __next__(self) -> Batch:
         if self._decoded is None:
-            decoder = _decoder(self._records, self._pipeline, train=True)
             examples = self._examples(self._position)
-            self._decoded = decoder.batches(examples, len(self._decoded_positions))
+            self._decoded = self._decoder.batches(examples, len(self._decoded_positions))
         try:
             decoded = next(self._decoded)
         except BaseException:
@@ -225,8 +233,8 @@ class TrainBatches:
 
     def _order(self) -> Order:
         if self._pipeline.order == "permutation":
-            return EpochPermutations(len(self._records), [self._seed, _ORDER])
-        reading_order = interleaved(self._records.records_per_file)
+            return EpochPermutations(len(self._decoder.records), [self._seed, _ORDER])
+        reading_order = interleaved(self._decoder.records.records_per_file)
         slots = SHUFFLE_BATCHES * self._part.batch_size
         return ShuffleBuffer(reading_order, slots, [self._seed, _ORDER])
 
@@ -255,14 +263,11 @@ def mixup_weight(alpha: float, seed: int, position: int) -> float:
     return np.random.Generator(np.random.Philox(words)).beta(alpha, alpha)
 
 
-def _one_pass(
-    records: Records, order: np.ndarray, part: _Part, pipeline: Pipeline
-) -> Iterator[Batch]:
+def _one_pass(decoder: Decoder, order: np.ndarray, part: _Part) -> Iterator[Batch]:
     """Yields batches with each record of `order` once, in that order; the last one is padded."""
     begins = range(0, len(order), part.batch_size)
     positions = [p[p < len(order)] for p in (begin + part.positions for begin in begins)]
     examples = (Examples(order[p], np.zeros((len(p), 2), np.int64)) for p in positions)
-    decoder = _decoder(records, pipeline, train=False)
     r, n = part.shape
     for p, decoded in zip(positions, decoder.batches(examples, r * n), strict=True):
         real = np.arange(r * n) < len(p)
@@ -271,10 +276,6 @@ def _one_pass(
             "targets": decoded.labels.reshape(r, n),
             "weights": real.astype(np.float32).reshape(r, n),
         }
-
-
-def _decoder(records: Records, pipeline: Pipeline, *, train: bool) -> Decoder:
-    return Decoder(records, pipeline.preprocessing, train, pipeline.num_classes, pipeline.threads)
 
 
 def _bytes_of_pass(examples: int, part: _Part, size: int) -> int:

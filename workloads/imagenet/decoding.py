@@ -60,7 +60,7 @@ class Decoded(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Decoder:
-    """How the records of a split become images.
+    """How the records of a split become images; making one compiles that in TensorFlow.
 
     Attributes:
       records: the split's records.
@@ -76,6 +76,10 @@ class Decoder:
     num_classes: int
     threads: int | None = None
 
+    def __post_init__(self) -> None:
+        # Here and not with the first batch, which is asked for on the clock.
+        _decoding(self.preprocessing, self.train)
+
     def batches(self, examples: Iterable[Examples], size: int) -> Iterator[Decoded]:
         """Yields the decoded examples, in order, while the next ones are being decoded.
 
@@ -90,7 +94,7 @@ class Decoder:
         Raises:
           DataError: a record cannot be read or does not hold what it should; names file and record.
         """
-        decode = _decoding(self.preprocessing, self.train)  # compiled before threads need it
+        decode = _decoding(self.preprocessing, self.train)
         memory = ReusedMemory()
         ahead: collections.deque[_Batch] = collections.deque()
         try:
