@@ -11,7 +11,8 @@ class DeviceStream:
     """An iterator of device batches that fetches and transfers one batch ahead.
 
     The next batch is built on the host and its transfer started while the device still works on
-    the last one, on the caller's own thread: nothing runs on while the clock stands.
+    the last one, on the caller's own thread: of this stream's work nothing runs on while the clock
+    stands. (A data set's own threads may build ahead, up to the bound that it states.)
     """
 
     def __init__(self, batches: BatchIterator | Iterator[Batch], layout: replicas.Replicas):

@@ -1,24 +1,23 @@
-"""From records to batches of decoded images, ahead of use, on threads of the process.
+"""From records to batches of decoded images, ahead of use.
 
-A batch is cut into chunks. Some threads read the chunks' records; others, one for each CPU, decode
-them in TensorFlow, one image after the other, and copy the images to their places in the batch. So
-no step on the way has to wait for a single thread, however many CPUs there are. TensorFlow calls
-nothing back, so a process can end at any time, and an error of a record arrives where its batch is
-asked for.
+Threads read the records of a batch and hand them to a `tf.data` pipeline, which parses and decodes
+them on all processors, each image into its place in the batch. The pipeline ends with its batch and
+calls nothing back, so a process can end at any time, and an error of a record arrives where its
+batch is asked for.
 """
 
 import collections
 import dataclasses
 import functools
+import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from algoperf_jax.cpu_tensorflow import import_tensorflow
-from algoperf_jax.data.reused_memory import ReusedMemory
 from algoperf_jax.data.tfrecords import Records
 from algoperf_jax.errors import DataError
 from workloads.imagenet.faults import fault, file_name
@@ -27,11 +26,9 @@ from workloads.imagenet.images import Preprocessing, eval_image, train_image
 BATCHES_AHEAD = 1
 """Batches that are built while another one is used."""
 
-CHUNK_IMAGES = 64
-"""Most images that are decoded together. While it works on them, a thread holds them once or twice
-beside the batch; all threads together hold no more than two batches so."""
-
 READING_THREADS = 16
+
+_RECORDS_PER_READ = 64  # enough to make the overhead of handing them to a thread vanish
 
 
 class Examples(NamedTuple):
@@ -78,7 +75,7 @@ class Decoder:
 
     def __post_init__(self) -> None:
         # Here and not with the first batch, which is asked for on the clock.
-        _decoding(self.preprocessing, self.train)
+        _decoding(self.preprocessing, self.train, self._threads)
 
     def batches(self, examples: Iterable[Examples], size: int) -> Iterator[Decoded]:
         """Yields the decoded examples, in order, while the next ones are being decoded.
@@ -94,12 +91,10 @@ class Decoder:
         Raises:
           DataError: a record cannot be read or does not hold what it should; names file and record.
         """
-        decode = _decoding(self.preprocessing, self.train)
-        memory = ReusedMemory()
-        ahead: collections.deque[_Batch] = collections.deque()
+        ahead: collections.deque[Future[Decoded]] = collections.deque()
         try:
             for some in examples:
-                ahead.append(self._start(some, size, memory, decode))
+                ahead.append(self._start(some, size))
                 if len(ahead) > BATCHES_AHEAD:
                     yield ahead.popleft().result()
             while ahead:
@@ -108,56 +103,48 @@ class Decoder:
             for batch in ahead:
                 batch.cancel()
 
-    def _start(
-        self, examples: Examples, size: int, memory: ReusedMemory, decode: "_Decode"
-    ) -> "_Batch":
-        """Has the threads build a batch."""
-        count, side = len(examples.records), self.preprocessing.image_size
-        augmented = self.train and self.preprocessing.randaugment is not None
-        images = memory.empty((size, side, side, 3), np.uint8 if augmented else np.float32)
-        images[count:] = 0
-        labels = np.zeros(size, np.int32)
-        threads = self.threads or _cpus()
-        readers, decoders = _executor("reading", READING_THREADS), _executor("decoding", threads)
-        chunk = min(-(-size // threads), CHUNK_IMAGES)
-        work: list[Future[Any]] = []
-        for begin in range(0, count, chunk):
-            part = slice(begin, min(begin + chunk, count))
-            some = Examples(examples.records[part], examples.seeds[part])
-            target = Decoded(images[part], labels[part])
-            content = readers.submit(self.records.read, some.records)
-            work += [content, decoders.submit(self._decode, some, content, target, decode)]
-        return _Batch(Decoded(images, labels), work)
+    @property
+    def _threads(self) -> int:
+        if self.threads is not None:
+            return self.threads
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+    def _start(self, examples: Examples, size: int) -> "Future[Decoded]":
+        """Has threads read and decode a batch."""
+        starts = range(0, len(examples.records), _RECORDS_PER_READ)
+        parts = [examples.records[start : start + _RECORDS_PER_READ] for start in starts]
+        readers = _executor("reading", READING_THREADS)
+        content = [readers.submit(self.records.read, part) for part in parts]
+        decoders = _executor("decoding", BATCHES_AHEAD + 1)
+        return decoders.submit(self._decode, examples, content, size)
 
     def _decode(
-        self,
-        examples: Examples,
-        content: "Future[list[bytes]]",
-        target: Decoded,
-        decode: "_Decode",
-    ) -> None:
-        """Decodes a chunk to its place in the batch."""
+        self, examples: Examples, content: "Sequence[Future[list[bytes]]]", size: int
+    ) -> Decoded:
+        """Decodes a batch when its records have been read."""
         tf = import_tensorflow()
-        payloads = content.result()
+        if not content:  # a process's part of the last batch may be padding alone
+            side = self.preprocessing.image_size
+            return _padded(np.zeros((0, side, side, 3), np.float32), np.zeros(0, np.int32), size)
+        decode = _decoding(self.preprocessing, self.train, self._threads)
+        payloads = list(itertools.chain.from_iterable(part.result() for part in content))
         try:
             images, labels = decode(tf.constant(payloads), tf.constant(examples.seeds))
         except _tensorflow_errors() as error:
-            raise self._explained(examples, payloads, error, decode) from None
-        # Views of TensorFlow's memory: `numpy()` would copy once more.
+            raise self._explained(examples, payloads, error) from None
+        # Views of TensorFlow's memory: `numpy()` would copy.
         images, labels = images.__array__(), labels.__array__()
         wrong = np.flatnonzero((labels < 0) | (labels >= self.num_classes))
         if len(wrong):
             i = wrong[0]
             words = f"its label is {labels[i]}, it must be in 0..{self.num_classes - 1}"
             raise self._error(examples.records[i], payloads[i], words)
-        np.copyto(target.images, images)
-        np.copyto(target.labels, labels, casting="same_kind")
+        return _padded(images, labels.astype(np.int32), size)
 
-    def _explained(
-        self, examples: Examples, payloads: list[bytes], error: Any, decode: "_Decode"
-    ) -> Exception:
-        """The error of the first example of a chunk that cannot be decoded by itself."""
+    def _explained(self, examples: Examples, payloads: list[bytes], error: Any) -> Exception:
+        """The error of the first example of a batch that cannot be decoded by itself."""
         tf = import_tensorflow()
+        decode = _decoding(self.preprocessing, self.train, 1)
         for record, seed, payload in zip(*examples, payloads, strict=True):
             try:
                 decode(tf.constant([payload]), tf.constant(seed[None]))
@@ -171,47 +158,34 @@ class Decoder:
         )
 
 
-class _Batch(NamedTuple):
-    """A batch in the making.
-
-    Attributes:
-      decoded: its arrays, complete when all the work is done.
-      work: what threads do for it.
-    """
-
-    decoded: Decoded
-    work: "list[Future[Any]]"
-
-    def result(self) -> Decoded:
-        """Waits for the batch; raises the first error that building it met with."""
-        try:
-            for future in self.work:
-                future.result()
-        finally:
-            self.cancel()
-        return self.decoded
-
-    def cancel(self) -> None:
-        """Drops the work that has not begun."""
-        for future in self.work:
-            future.cancel()
-
-
-_Decode = Callable[[Any, Any], tuple[Any, Any]]
+def _padded(images: np.ndarray, labels: np.ndarray, size: int) -> Decoded:
+    """A batch of that size, zeros behind what there is."""
+    if len(labels) == size:
+        return Decoded(images, labels)
+    padded = Decoded(np.zeros((size, *images.shape[1:]), images.dtype), np.zeros(size, np.int32))
+    padded.images[: len(labels)], padded.labels[: len(labels)] = images, labels
+    return padded
 
 
 @functools.cache
-def _decoding(preprocessing: Preprocessing, train: bool) -> _Decode:
+def _decoding(
+    preprocessing: Preprocessing, train: bool, threads: int
+) -> Callable[[Any, Any], tuple[Any, Any]]:
     """The compiled function `(payloads [n], seeds [n, 2]) -> (images, labels int64 [n])`."""
     tf = import_tensorflow()
     features = {
         "image": tf.io.FixedLenFeature([], tf.string),
         "label": tf.io.FixedLenFeature([], tf.int64),
     }
-    augmented = train and preprocessing.randaugment is not None
+    options = tf.data.Options()
+    options.deterministic = True
+    options.autotune.enabled = False  # threads are what is said here
+    options.threading.private_threadpool_size = threads
+    options.threading.max_intra_op_parallelism = 1
+    # Images are copied to their places in the batch by the threads that decode them.
+    options.experimental_optimization.map_and_batch_fusion = True
 
-    def decode_one(payload_and_seed: tuple[Any, Any]) -> tuple[Any, Any]:
-        payload, seed = payload_and_seed
+    def decode_one(payload: Any, seed: Any) -> tuple[Any, Any]:
         parsed = tf.io.parse_single_example(payload, features)
         if train:
             image = train_image(parsed["image"], seed, preprocessing)
@@ -221,11 +195,12 @@ def _decoding(preprocessing: Preprocessing, train: bool) -> _Decode:
 
     @tf.function(autograph=False)
     def decode(payloads: Any, seeds: Any) -> tuple[Any, Any]:
-        return tf.map_fn(
-            decode_one,
-            (payloads, seeds),
-            fn_output_signature=(tf.uint8 if augmented else tf.float32, tf.int64),
-            parallel_iterations=1,  # the chunks are what runs in parallel
+        return (
+            tf.data.Dataset.from_tensor_slices((payloads, seeds))
+            .map(decode_one, num_parallel_calls=threads, deterministic=True)
+            .batch(tf.shape(payloads, tf.int64)[0])
+            .with_options(options)
+            .get_single_element()
         )
 
     return decode.get_concrete_function(
@@ -242,9 +217,3 @@ def _tensorflow_errors() -> tuple[type[Exception], ...]:
 def _executor(purpose: str, threads: int) -> ThreadPoolExecutor:
     """Threads that all streams of the process share."""
     return ThreadPoolExecutor(threads, purpose)
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -35,7 +35,7 @@ MINI_MESSAGE_PASSING_STEPS = 2
 # Averages of the sample (16.3 and 33.6), rounded down as those of the full data set are.
 MINI_NODES_PER_GRAPH = 16
 MINI_EDGES_PER_GRAPH = 33
-# Set by scripts/set_targets.py; sample/targets.json holds the runs.
+# Set by scripts/set_targets.py; sample/targets_ogbg.json holds the runs.
 MINI_TARGET = Target("mean_average_precision", "max", validation=0.780866, test=0.757055)
 MINI_LIMITS = Limits(step_hint=2000, runtime_seconds=80.0)
 

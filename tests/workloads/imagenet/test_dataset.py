@@ -250,11 +250,11 @@ def test_mixup_weight_is_a_number_where_gamma_draws_would_vanish():
 
 
 @pipelines
-def test_threads_and_chunks_have_no_influence(source, pipeline, monkeypatch):
+def test_threads_have_no_influence(source, pipeline, monkeypatch):
     expected = some(make(source, pipeline=pipeline), 4)
     decoding = importlib.import_module("workloads.imagenet.decoding")
-    for threads, chunk in ((1, 64), (5, 64), (3, 1)):
-        monkeypatch.setattr(decoding, "CHUNK_IMAGES", chunk)
+    for threads, records in ((1, 64), (5, 64), (3, 1)):
+        monkeypatch.setattr(decoding, "_RECORDS_PER_READ", records)
         other = dataclasses.replace(pipeline, threads=threads)
         for batch, found in zip(expected, make(source, pipeline=other), strict=False):
             assert_equal(found, batch)
