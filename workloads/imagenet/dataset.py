@@ -179,7 +179,8 @@ class TrainBatches:
 
     Batches are built ahead of use by threads that also work while the clock stands, up to a bound
     (`Decoder.batches`). Of a batch of 1024 float images of 224 px, 617 MB, three exist at a time:
-    the one handed out last, the one asked for and the one after it.
+    the one handed out last, the one asked for and the one after it; and the single images of those
+    that are in work.
     """
 
     def __init__(self, decoder: Decoder, part: _Part, seed: int, pipeline: Pipeline):

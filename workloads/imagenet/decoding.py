@@ -1,9 +1,9 @@
 """From records to batches of decoded images, ahead of use.
 
 Threads read the records of a batch and hand them to a `tf.data` pipeline, which parses and decodes
-them on all processors, each image into its place in the batch. The pipeline ends with its batch and
-calls nothing back, so a process can end at any time, and an error of a record arrives where its
-batch is asked for.
+them on all processors and joins them to the batch. The pipeline ends with its batch and calls
+nothing back, so a process can end at any time, and an error of a record arrives where its batch is
+asked for.
 """
 
 import collections
@@ -182,8 +182,6 @@ def _decoding(
     options.autotune.enabled = False  # threads are what is said here
     options.threading.private_threadpool_size = threads
     options.threading.max_intra_op_parallelism = 1
-    # Images are copied to their places in the batch by the threads that decode them.
-    options.experimental_optimization.map_and_batch_fusion = True
 
     def decode_one(payload: Any, seed: Any) -> tuple[Any, Any]:
         parsed = tf.io.parse_single_example(payload, features)
@@ -195,6 +193,8 @@ def _decoding(
 
     @tf.function(autograph=False)
     def decode(payloads: Any, seeds: Any) -> tuple[Any, Any]:
+        # An iterator would be optimised anew for every batch, which costs more than it gains where
+        # images are small.
         return (
             tf.data.Dataset.from_tensor_slices((payloads, seeds))
             .map(decode_one, num_parallel_calls=threads, deterministic=True)
