@@ -1,6 +1,6 @@
 """Sets a mini workload's targets by the benchmark's own procedure.
 
-    python scripts/set_targets.py --workload=ogbg --output=workloads/ogbg/sample/targets.json
+    python scripts/set_targets.py --workload=ogbg --output=workloads/ogbg/sample/targets_ogbg.json
 
 AdamW, NAdamW, Nesterov and heavy-ball momentum are each tuned with quasi-random points of a broad
 space, on three quarters of the step hint (the benchmark's budget is 4/3 of the runtime that set the
