@@ -96,7 +96,9 @@ def check_points(
     for point in tuning.points(space, DRAWN_POINTS):
         try:
             drawn = dataclasses.replace(settings, hyperparameters=point)
-            jax.eval_shape(set_up(workload, submission, drawn, cache_dir).initial_state)
+            trial = set_up(workload, submission, drawn, cache_dir)
+            model = jax.eval_shape(workload.init, trial.init_key)
+            jax.eval_shape(trial.state_of, *model)
         except UserError as error:
             return [violation(f"at the point {point} of its search space: {error}")]
     return []

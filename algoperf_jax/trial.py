@@ -16,11 +16,11 @@ from algoperf_jax import contracts
 from algoperf_jax.data.stream import DeviceStream
 from algoperf_jax.environment import describe_environment
 from algoperf_jax.errors import UserError
-from algoperf_jax.parameters import describe
+from algoperf_jax.parameters import Params, describe
 from algoperf_jax.replicas import Replicas, replicas_on
 from algoperf_jax.rules import Tuning, rule_set
 from algoperf_jax.submission import Hyperparameters, Problem, Submission, TrainState
-from algoperf_jax.workload import Workload
+from algoperf_jax.workload import ModelState, Workload
 
 BENCHMARK_REPLICAS = 8
 """Accelerators of the benchmark's hardware; fewer devices emulate them at full scale."""
@@ -122,7 +122,10 @@ class Trial:
         """The state before the first step, on one device; the same whenever it is called."""
         # Random draws in many shapes take long to optimise, and all of it runs only once.
         init = jax.jit(self.workload.init, compiler_options={"xla_backend_optimization_level": 1})
-        params, model_state = init(self.init_key)
+        return self.state_of(*init(self.init_key))
+
+    def state_of(self, params: Params, model_state: ModelState) -> TrainState:
+        """The state before the first step of a trial that begins with this model."""
         opt_state = self.optimizer.init(params)  # not compiled, so that it is seen as it is
         contracts.check_arrays(opt_state, f"submission {self.submission.name!r}: optimizer state")
         return TrainState(jax.numpy.int32(0), params, model_state, opt_state)
