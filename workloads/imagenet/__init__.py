@@ -16,8 +16,9 @@ from algoperf_jax.parameters import Params
 from algoperf_jax.rules import Limits, Target
 from algoperf_jax.workload import Batch, BatchNormMode, LossType, ModelState, Scale, Split, Workload
 from workloads.facts import FACTS, base_name
-from workloads.imagenet import inputs, resnet, vit
+from workloads.imagenet import inputs, resnet, sample, vit
 from workloads.imagenet.dataset import Pipeline, dataset, locate_data
+from workloads.imagenet.files import EXAMPLES
 from workloads.imagenet.images import Preprocessing
 from workloads.imagenet.loss import loss
 from workloads.imagenet.metrics import evaluate
@@ -39,8 +40,9 @@ NETWORKS = {
 # Batch sizes of the baselines where they are not 1024.
 BATCH_SIZES = {"imagenet_resnet_silu": 512, "imagenet_resnet_gelu": 512, "imagenet_vit_glu": 512}
 EVAL_BATCH_SIZES = {"imagenet_resnet": 1024, "imagenet_vit": 2048}
-EXAMPLES = {"train": 1_281_167, "validation": 50_000, "test": 10_000}
-MINI_EXAMPLES = {"train": 4000, "validation": 1000, "test": 1000}
+MINI_EXAMPLES = {
+    split: count * len(sample.CLASSES) for split, count in sample.IMAGES_PER_CLASS.items()
+}
 
 PIPELINES = {
     "imagenet_resnet": Pipeline(eval_train_examples=50_176),

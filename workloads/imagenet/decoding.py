@@ -144,7 +144,7 @@ class Decoder:
     def _explained(self, examples: Examples, payloads: list[bytes], error: Any) -> Exception:
         """The error of the first example of a batch that cannot be decoded by itself."""
         tf = import_tensorflow()
-        decode = _decoding(self.preprocessing, self.train, 1)
+        decode = _decoding(self.preprocessing, self.train, self._threads)
         for record, seed, payload in zip(*examples, payloads, strict=True):
             try:
                 decode(tf.constant([payload]), tf.constant(seed[None]))

@@ -12,6 +12,9 @@ _METADATA = (INFO_FILE, "features.json", "label.labels.txt")
 IMAGENET = Dataset(Path("imagenet2012", "5.1.0"), {"train": 1024, "validation": 64}, _METADATA)
 IMAGENET_V2 = Dataset(Path("imagenet_v2", "matched-frequency", "3.0.0"), {"test": 16}, _METADATA)
 
+EXAMPLES = {"train": 1_281_167, "validation": 50_000, "test": 10_000}
+"""Examples of each split of the full data sets."""
+
 INFO = {"supervised_keys": ("image", "label")}
 """What the metadata of both say beside names and numbers."""
 

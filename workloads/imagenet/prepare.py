@@ -22,7 +22,7 @@ from algoperf_jax.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data.download import Download, fetch, require_disk
 from algoperf_jax.data.tfds_folder import Dataset, Split, write_atomically, write_dataset
 from algoperf_jax.errors import DataError
-from workloads.imagenet.files import IMAGENET, IMAGENET_V2, INFO, features, home
+from workloads.imagenet.files import EXAMPLES, IMAGENET, IMAGENET_V2, INFO, features, home
 
 TRAIN_TAR = "ILSVRC2012_img_train.tar"
 VALIDATION_TAR = "ILSVRC2012_img_val.tar"
@@ -36,9 +36,6 @@ V2_DOWNLOAD = Download(
     size=1_264_079_360,
     sha256="f0c37fdf925916b19ea1323cd9a2208cdb6959ba2c32eef2a7fc393835c9ca7c",
 )
-
-EXAMPLES = {"train": 1_281_167, "validation": 50_000, "test": 10_000}
-"""Examples of each split of the full data sets."""
 
 CLASSES = 1000
 
