@@ -34,7 +34,7 @@ from algoperf_jax.data.order import (
     permutation,
     random_words,
 )
-from algoperf_jax.errors import UserError
+from algoperf_jax.data.parts import built_replicas
 from workloads.imagenet.decoding import Decoded, Decoder, Examples
 from workloads.imagenet.images import Preprocessing
 from workloads.imagenet.source import locate_data, records_of
@@ -148,14 +148,7 @@ class _Part:
 
     @classmethod
     def of(cls, batch_size: int, replicas: int, replica_slice: range | None) -> "_Part":
-        if replicas < 1 or batch_size < 1 or batch_size % replicas:
-            raise UserError(
-                f"batch size {batch_size} is not a positive multiple of the {replicas} replicas"
-            )
-        built = range(replicas) if replica_slice is None else replica_slice
-        if not built or not set(built) <= set(range(replicas)):
-            raise UserError(f"replica_slice {replica_slice} is not a part of range(0, {replicas})")
-        return cls(batch_size, replicas, built)
+        return cls(batch_size, replicas, built_replicas(batch_size, replicas, replica_slice))
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from algoperf_jax.errors import UserError
+from algoperf_jax.data.parts import built_replicas
 from workloads.ogbg import sample
 from workloads.ogbg.batching import (
     EDGES_PER_GRAPH,
@@ -115,12 +115,12 @@ class TrainBatches:
         edges_per_graph: int = EDGES_PER_GRAPH,
     ):
         """Takes the arguments of `dataset`; checks that every molecule fits."""
-        budget = _budget(batch_size, replicas, nodes_per_graph, edges_per_graph)
+        self._built = built_replicas(batch_size, replicas, replica_slice)
+        budget = shard_budget(batch_size // replicas, nodes_per_graph, edges_per_graph)
         check_every_graph_fits(molecules, budget)
         self._molecules = molecules
         self._budget = budget
         self._replicas = replicas
-        self._built = _built_replicas(replicas, replica_slice)
         self._seed = seed
         # Enough epochs that a shard which begins in the first of them ends within the window.
         self._epochs_in_window = 1 + -(-budget.graphs // len(molecules))
@@ -188,9 +188,9 @@ def eval_batches(
       DataError: a molecule is too large for the batch size.
       UserError: `batch_size`, `replicas` and `replica_slice` do not go together.
     """
-    budget = _budget(batch_size, replicas, nodes_per_graph, edges_per_graph)
+    built = built_replicas(batch_size, replicas, replica_slice)
+    budget = shard_budget(batch_size // replicas, nodes_per_graph, edges_per_graph)
     check_every_graph_fits(molecules, budget)
-    built = _built_replicas(replicas, replica_slice)
     return _one_pass(molecules, budget, replicas, built, order, reference_size)
 
 
@@ -246,21 +246,6 @@ def reference_subset_size(
 def _cumulative_sizes(molecules: Molecules, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns nodes and directed edges of the stream `order` up to and including each graph."""
     return np.cumsum(molecules.num_nodes[order]), np.cumsum(molecules.num_edges[order])
-
-
-def _budget(batch_size: int, replicas: int, nodes_per_graph: int, edges_per_graph: int) -> Budget:
-    if replicas < 1 or batch_size < 1 or batch_size % replicas:
-        raise UserError(
-            f"batch size {batch_size} is not a positive multiple of the {replicas} replicas"
-        )
-    return shard_budget(batch_size // replicas, nodes_per_graph, edges_per_graph)
-
-
-def _built_replicas(replicas: int, replica_slice: range | None) -> range:
-    built = range(replicas) if replica_slice is None else replica_slice
-    if not built or not set(built) <= set(range(replicas)):
-        raise UserError(f"replica_slice {replica_slice} is not a part of range(0, {replicas})")
-    return built
 
 
 def _stack(shards: list[Batch]) -> Batch:
