@@ -19,15 +19,15 @@ _HOMES = {
     "Objective": "submission",
     "ParameterKind": "parameters",
     "Problem": "submission",
-    "Result": "training",
-    "Settings": "trial",
+    "Result": "trial.training",
+    "Settings": "trial.setup",
     "Submission": "submission",
     "Limits": "rules",
     "Target": "rules",
     "TrainState": "submission",
     "UserError": "errors",
     "Workload": "workload",
-    "train": "training",
+    "train": "trial.training",
 }
 __all__ = sorted(_HOMES)
 

@@ -86,7 +86,7 @@ def ratios(flags: argparse.Namespace, scale: str) -> None:
 
 def trial_of(flags: argparse.Namespace, workload: Any, data_dir: Path | None) -> Any:
     """The trial that the flags describe."""
-    from algoperf_jax.trial import Settings, set_up
+    from algoperf_jax.trial.setup import Settings, set_up
 
     return set_up(
         workload,
@@ -108,8 +108,8 @@ def host_batches(trial: Any) -> Any:
 
 def loop_overhead(trial: Any, host_batches: list, steps: int) -> tuple[float, float]:
     """Seconds per step of the timed loop, and of the bare step."""
-    from algoperf_jax.progress import Silent
-    from algoperf_jax.training import TimedLoop
+    from algoperf_jax.trial.progress import Silent
+    from algoperf_jax.trial.training import TimedLoop
 
     bare = bare_step(trial, host_batches)()
 
@@ -210,7 +210,7 @@ def bare_step(trial: Any, host_batches: list) -> Callable[[], float]:
     """
     import jax
 
-    from algoperf_jax.programs import Programs
+    from algoperf_jax.trial.programs import Programs
 
     programs, layout = Programs(trial), trial.layout
     step, inputs = programs.step(None), programs.inputs(0.0)

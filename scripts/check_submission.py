@@ -18,10 +18,10 @@ from suite_plan import DEFAULT_CACHE_DIR, chosen_workloads
 
 import reference_algorithms
 import workloads
-from algoperf_jax import submission_metadata
+from algoperf_jax.check import metadata as submission_metadata
+from algoperf_jax.check.source import Finding, findings
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import rule_set
-from algoperf_jax.submission_source import Finding, findings
 from workloads.facts import BASE, FACTS
 
 
@@ -164,8 +164,8 @@ def checked_by_running(
     report: Report, submission: Any, loaded: Sequence[Any], tuning: Any, flags: Any
 ) -> None:
     """The checks that trace and train."""
-    from algoperf_jax import submission_check as check
-    from algoperf_jax.trial import Settings, set_up
+    from algoperf_jax.check import runs as check
+    from algoperf_jax.trial.setup import Settings, set_up
 
     cache_dir = (flags.cache_dir or DEFAULT_CACHE_DIR).expanduser()
     settings = Settings(rules=flags.rules, tuning=tuning, max_steps=check.STEPS)

@@ -22,7 +22,7 @@ from train import MINI_NOTICE
 
 import workloads
 from algoperf_jax.errors import UserError
-from algoperf_jax.records import write_json, write_text
+from algoperf_jax.files import write_json, write_text
 from algoperf_jax.suite import plan_file, slurm
 from algoperf_jax.suite.listing import listing
 from algoperf_jax.suite.plan import counted

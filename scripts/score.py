@@ -17,7 +17,7 @@ from score_flags import check, parser
 
 import algoperf_jax
 from algoperf_jax.errors import UserError
-from algoperf_jax.records import write_text
+from algoperf_jax.files import write_text
 from algoperf_jax.rules import Tuning, rule_set
 from algoperf_jax.scoring import formats, published, report
 from algoperf_jax.scoring.complaints import fail_if_any, warning_lines

@@ -25,7 +25,7 @@ from command_line import answer_for
 
 from algoperf_jax import tuning
 from algoperf_jax.errors import UserError
-from algoperf_jax.records import read_json, write_json
+from algoperf_jax.files import read_json, write_json
 
 HORIZON = 0.75
 EVALUATIONS = 20
@@ -167,8 +167,8 @@ def train(run: Run) -> dict[str, Any]:
     """Trains for the horizon and returns the run with its best values."""
     import reference_algorithms
     import workloads
-    from algoperf_jax.training import train
-    from algoperf_jax.trial import Settings
+    from algoperf_jax.trial.setup import Settings
+    from algoperf_jax.trial.training import train
 
     workload = workloads.get(run.workload, "mini")
     rules, limits = next(iter(workload.limits.items()))

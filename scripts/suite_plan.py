@@ -11,14 +11,15 @@ from typing import Any
 
 import reference_algorithms
 import workloads
-from algoperf_jax import submission_metadata, tuning
+from algoperf_jax import tuning
+from algoperf_jax.check import metadata as submission_metadata
 from algoperf_jax.errors import UserError
-from algoperf_jax.records import trial_folder
 from algoperf_jax.rules import RuleSet, rule_set
 from algoperf_jax.suite import plan
 from algoperf_jax.suite.plan_file import Agreement
 from algoperf_jax.suite.standing import check_configuration
 from algoperf_jax.suite.supervision import GRACE_SECONDS, Job
+from algoperf_jax.trial.records import trial_folder
 from workloads.facts import BASE, FACTS, HELD_OUT
 
 TRAIN = Path(__file__).resolve().with_name("train.py")

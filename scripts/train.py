@@ -151,10 +151,10 @@ def main(arguments: list[str] | None = None) -> int:
 def train(flags: argparse.Namespace, scale: str, point: dict[str, Any] | None) -> int:
     """Trains as the flags say."""
     # JAX is imported from here on: --help, --list and misspelt flags answer without it.
-    from algoperf_jax.progress import Lines
-    from algoperf_jax.records import trial_folder
-    from algoperf_jax.training import train
-    from algoperf_jax.trial import DEFAULT_CACHE_DIR, Settings
+    from algoperf_jax.trial.progress import Lines
+    from algoperf_jax.trial.records import trial_folder
+    from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR, Settings
+    from algoperf_jax.trial.training import train
 
     workload = workloads.get(flags.workload, scale)
     submission = reference_algorithms.get(flags.submission)

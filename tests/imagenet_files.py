@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jpeg_files import encoded
 
-from algoperf_jax.cpu_tensorflow import import_tensorflow
+from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 
 FOLDERS = {
     "train": Path("imagenet2012", "5.1.0"),

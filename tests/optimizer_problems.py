@@ -10,8 +10,8 @@ import optax
 from golden_vectors import GoldenSet
 
 from algoperf_jax.parameters import describe, infer_kinds
-from algoperf_jax.step import accepted
 from algoperf_jax.submission import Problem, Submission
+from algoperf_jax.trial.step import accepted
 from algoperf_jax.workload import LossType
 
 GradAt = Callable[[int, Any], Any]  # (step from 0, params) -> gradient

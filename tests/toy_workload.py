@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from algoperf_jax import replicas
-from algoperf_jax.dropout import dropout
+from algoperf_jax.nn.dropout import dropout
 from algoperf_jax.rules import Limits, Target
+from algoperf_jax.trial import replicas
 from algoperf_jax.workload import LossTerms, LossType, Workload
 
 FEATURES = 5

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from algoperf_jax.cpu_tensorflow import import_tensorflow
+from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data.tfrecords import tfds_shards
 from algoperf_jax.errors import DataError
 

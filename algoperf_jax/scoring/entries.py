@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from algoperf_jax.errors import UserError
-from algoperf_jax.records import read_json
+from algoperf_jax.files import read_json
 from algoperf_jax.rules import Tuning
 
 FILE = "submission.json"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf_jax.errors import UserError
-from algoperf_jax.records import read_json, write_json
+from algoperf_jax.files import read_json, write_json
 from algoperf_jax.suite.plan import Draw
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf_jax.errors import UserError
-from algoperf_jax.records import read_json
+from algoperf_jax.files import read_json
 
 TO_DO = "to do"
 UNFINISHED = "unfinished"

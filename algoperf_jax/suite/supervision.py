@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
-from algoperf_jax.records import write_json
+from algoperf_jax.files import write_json
 from algoperf_jax.suite.standing import course, standing
 
 GRACE_SECONDS = {"mini": 600.0, "full": 3600.0}

@@ -8,10 +8,10 @@ from toy_workload import toy
 
 import reference_algorithms
 from algoperf_jax import tuning
-from algoperf_jax.checkpoints import Checkpoints
 from algoperf_jax.rules import Target
-from algoperf_jax.training import train
-from algoperf_jax.trial import Settings
+from algoperf_jax.trial.checkpoints import Checkpoints
+from algoperf_jax.trial.setup import Settings
+from algoperf_jax.trial.training import train
 from reference_algorithms import target_setting
 
 NAMES = list(reference_algorithms.CATALOGUE.entries)

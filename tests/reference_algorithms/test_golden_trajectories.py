@@ -9,8 +9,8 @@ from golden_vectors import GoldenSet
 from optimizer_problems import golden_quadratic, optimizer_of, trajectory
 
 import reference_algorithms
-from algoperf_jax.step import clip_gradient
 from algoperf_jax.submission import Submission
+from algoperf_jax.trial.step import clip_gradient
 from reference_algorithms import target_setting
 
 PAPER = "archived_paper_baselines/"

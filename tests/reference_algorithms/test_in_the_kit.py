@@ -11,11 +11,11 @@ from toy_workload import toy
 
 import reference_algorithms
 import workloads
-from algoperf_jax.programs import Programs
-from algoperf_jax.replicas import Replicas
 from algoperf_jax.rules import Target
-from algoperf_jax.training import train
-from algoperf_jax.trial import Settings, set_up
+from algoperf_jax.trial.programs import Programs
+from algoperf_jax.trial.replicas import Replicas
+from algoperf_jax.trial.setup import Settings, set_up
+from algoperf_jax.trial.training import train
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from toy_workload import toy
 import reference_algorithms
 from algoperf_jax.rules import Target
 from algoperf_jax.submission import Evaluation
-from algoperf_jax.training import train
-from algoperf_jax.trial import Settings
+from algoperf_jax.trial.setup import Settings
+from algoperf_jax.trial.training import train
 from reference_algorithms.schedule_free_adamw import RATE_KNOB, restart_when_stuck, self_tuning
 
 OUT_OF_REACH = Target("score", "max", validation=1.0, test=1.0)

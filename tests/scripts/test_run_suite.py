@@ -13,7 +13,7 @@ import run_suite
 
 import workloads
 from algoperf_jax.errors import UserError
-from algoperf_jax.records import read_json, write_json
+from algoperf_jax.files import read_json, write_json
 from algoperf_jax.scoring.entries import read_entries
 from algoperf_jax.suite.standing import Standing
 from algoperf_jax.suite.supervision import Job

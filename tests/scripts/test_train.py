@@ -8,7 +8,7 @@ import pytest
 import train as train_script
 
 from algoperf_jax.errors import UserError
-from algoperf_jax.records import read_json
+from algoperf_jax.files import read_json
 
 SCRIPT = Path(train_script.__file__)
 OGBG = ["--workload=ogbg", "--max_steps=2", "--eval_every_steps=1"]
@@ -37,7 +37,8 @@ def test_help_and_list_load_neither_jax_nor_tensorflow(flag):
 
 
 def test_importing_kit_and_workloads_loads_no_data_library():
-    code = "import algoperf_jax, algoperf_jax.training, workloads.ogbg, reference_algorithms.nadamw"
+    modules = "algoperf_jax.trial.training, workloads.ogbg, reference_algorithms.nadamw"
+    code = f"import algoperf_jax, {modules}"
     loaded = modules_after(code)
     assert "jax" in loaded
     assert not loaded & {"tensorflow", "tensorflow_datasets", "orbax.checkpoint", "pandas"}

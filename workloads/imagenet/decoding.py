@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from algoperf_jax.cpu_tensorflow import import_tensorflow
+from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data.tfrecords import Records
 from algoperf_jax.errors import DataError
 from workloads.imagenet.faults import fault, file_name

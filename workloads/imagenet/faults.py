@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from algoperf_jax.cpu_tensorflow import import_tensorflow
+from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 
 
 def fault(payload: bytes, message: str) -> str:

@@ -12,7 +12,7 @@ the benchmark's fraction is so when the image is a single pixel high or wide.
 import dataclasses
 from typing import Any
 
-from algoperf_jax.cpu_tensorflow import import_tensorflow
+from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.errors import UserError
 from workloads.imagenet.randaugment import RandAugment, randaugment
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from algoperf_jax.cpu_tensorflow import import_tensorflow
+from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data.download import Download, fetch, require_disk
 from algoperf_jax.data.tfds_folder import Dataset, Split, write_atomically, write_dataset
 from algoperf_jax.errors import DataError

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from algoperf_jax.cpu_tensorflow import import_tensorflow
+from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data.tfds_folder import Split, write_dataset
 from algoperf_jax.workload import Workload
 from workloads.imagenet.dataset import Pipeline, dataset

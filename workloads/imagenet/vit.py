@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from algoperf_jax.dropout import Dropout
+from algoperf_jax.nn.dropout import Dropout
 from algoperf_jax.parameters import Params
 
 LAYER_NORM_EPSILON = 1e-6

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from algoperf_jax.dropout import Dropout
+from algoperf_jax.nn.dropout import Dropout
 
 NUM_NODE_FEATURES = 9
 NUM_EDGE_FEATURES = 3

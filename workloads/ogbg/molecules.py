@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from algoperf_jax.cpu_tensorflow import import_tensorflow
+from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data.tfds_folder import INFO_FILE, Dataset
 from algoperf_jax.errors import DataError
 

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from algoperf_jax.cpu_tensorflow import import_tensorflow
+from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data.order import (
     EpochPermutations,
     ShuffleBuffer,

@@ -8,8 +8,8 @@ import google_crc32c
 import numpy as np
 import pytest
 
-from algoperf_jax.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data import tfrecords
+from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data.tfrecords import open_records, tfds_shards
 from algoperf_jax.errors import DataError
 

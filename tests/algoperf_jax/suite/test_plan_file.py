@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from algoperf_jax.errors import UserError
-from algoperf_jax.records import read_json
+from algoperf_jax.files import read_json
 from algoperf_jax.suite.plan import Draw
 from algoperf_jax.suite.plan_file import Agreement, check, write
 

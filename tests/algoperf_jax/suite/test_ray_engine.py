@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import run_suite
 
-from algoperf_jax.records import read_json
+from algoperf_jax.files import read_json
 
 TESTS = Path(__file__).parents[2]
 STEPS = 6000

@@ -3,7 +3,7 @@
 import pytest
 
 from algoperf_jax.errors import UserError
-from algoperf_jax.records import write_csv, write_json
+from algoperf_jax.files import write_csv, write_json
 from algoperf_jax.suite.standing import Course, check_configuration, course, standing
 
 ROW = {

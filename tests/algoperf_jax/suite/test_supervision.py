@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from algoperf_jax.records import read_json, write_csv, write_json
+from algoperf_jax.files import read_json, write_csv, write_json
 from algoperf_jax.suite.processes import LocalProcesses
 from algoperf_jax.suite.supervision import Busy, Child, Job, supervise
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from algoperf_jax.records import write_csv
+from algoperf_jax.files import write_csv
 from algoperf_jax.suite.supervision import Ended, Job
 from algoperf_jax.suite.table import Board, Table, as_text, board_of, drawing, duration
 

@@ -13,8 +13,8 @@ import pytest
 import scipy.stats
 from imagenet_files import RED_PER_LABEL, picture, write_pictures
 
-from algoperf_jax.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data.batch_cache import BatchCache
+from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data.order import interleaved
 from algoperf_jax.errors import UserError
 from workloads.imagenet import sample

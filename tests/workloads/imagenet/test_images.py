@@ -7,7 +7,7 @@ import pytest
 from jpeg_files import encoded, pattern
 from PIL import Image
 
-from algoperf_jax.cpu_tensorflow import import_tensorflow
+from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.errors import UserError
 from workloads.imagenet import images
 from workloads.imagenet.images import Preprocessing

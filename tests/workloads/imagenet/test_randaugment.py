@@ -8,7 +8,7 @@ from jpeg_files import pattern
 from PIL import Image, ImageOps
 from scipy import stats
 
-from algoperf_jax.cpu_tensorflow import import_tensorflow
+from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.errors import UserError
 from workloads.imagenet import randaugment
 from workloads.imagenet.randaugment import Draw, RandAugment, operations

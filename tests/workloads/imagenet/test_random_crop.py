@@ -5,7 +5,7 @@ import pytest
 from jpeg_files import encoded, pattern
 from scipy import stats
 
-from algoperf_jax.cpu_tensorflow import import_tensorflow
+from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from workloads.imagenet import images
 from workloads.imagenet.images import Preprocessing
 from workloads.imagenet.randaugment import RandAugment

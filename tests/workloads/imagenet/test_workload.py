@@ -10,11 +10,11 @@ from imagenet_files import write_pictures
 
 import workloads
 from algoperf_jax.errors import DataError, UserError
-from algoperf_jax.programs import Programs
-from algoperf_jax.replicas import Replicas
 from algoperf_jax.rules import Limits
-from algoperf_jax.training import train
-from algoperf_jax.trial import Settings, set_up
+from algoperf_jax.trial.programs import Programs
+from algoperf_jax.trial.replicas import Replicas
+from algoperf_jax.trial.setup import Settings, set_up
+from algoperf_jax.trial.training import train
 from algoperf_jax.workload import LossType
 from reference_algorithms import get
 from workloads.imagenet.source import locate_data

@@ -1,0 +1,255 @@
+"""What running a submission shows: two steps, its state, its points, work it leaves behind."""
+
+import dataclasses
+import re
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from algoperf_jax import tuning
+from algoperf_jax.check.source import Finding
+from algoperf_jax.contracts import check_arrays
+from algoperf_jax.errors import UserError
+from algoperf_jax.rules import Tuning
+from algoperf_jax.submission import Submission
+from algoperf_jax.trial.checkpoints import Checkpoints
+from algoperf_jax.trial.programs import Programs
+from algoperf_jax.trial.setup import Settings, Trial, set_up
+from algoperf_jax.trial.step import training_step
+from algoperf_jax.trial.training import train
+from algoperf_jax.workload import Workload
+
+STEPS = 2
+MOST_FIXED_POINTS = 5
+"""Points that a list in place of a search space may have."""
+DRAWN_POINTS = 5
+LEFT_OVER_SECONDS = 0.1
+"""How long the transfer of the next batch may still take after the device was drained."""
+
+
+def violation(text: str) -> Finding:
+    """A rule that is broken."""
+    return Finding("violation", text)
+
+
+def check_search_space(
+    submission: Submission, rule_set: Tuning, names: Collection[str]
+) -> list[Finding]:
+    """Whether the hyperparameters fit the search space, and the space the rules.
+
+    Args:
+      submission: what is checked.
+      rule_set: `"external"` or `"self"`.
+      names: of all workloads.
+    """
+    data = submission.search_space
+    if data is None:
+        if rule_set == "external":
+            return [violation("rule_set is external, and the submission has no search_space")]
+        return []
+    if isinstance(data, dict) and (mine := [name for name in data if name in names]):
+        return [
+            violation(
+                f"search_space: it has an entry {mine[0]!r}; one search space serves all workloads"
+            )
+        ]
+    try:
+        space = tuning.parse(data, "search_space")
+    except UserError as error:
+        return [violation(str(error))]
+    found = []
+    if space.fixed is not None and len(space.fixed) > MOST_FIXED_POINTS:
+        found.append(
+            violation(
+                f"search_space: a list of {len(space.fixed)} points; it may have "
+                f"{MOST_FIXED_POINTS} at most"
+            )
+        )
+    given = list(space.fixed[0] if space.fixed is not None else space.dimensions or {})
+    unknown = [name for name in given if name not in submission.hyperparameters]
+    if unknown:
+        found.append(
+            violation(
+                f"search_space: {unknown[0]!r} is none of the submission's hyperparameters, "
+                f"{', '.join(submission.hyperparameters) or 'it has none'}"
+            )
+        )
+    for name in submission.hyperparameters:
+        if name not in given:
+            text = f"search_space lacks {name!r}, which stays at the submission's own value"
+            found.append(Finding("warning", text))
+    if rule_set == "self":
+        text = "rule_set is self, and the search_space will not be used"
+        found.append(Finding("warning", text))
+    return found
+
+
+def check_points(
+    workload: Workload, submission: Submission, settings: Settings, cache_dir: Path
+) -> list[Finding]:
+    """Whether the submission's optimizer can be made with points of its search space."""
+    space = tuning.parse(submission.search_space)
+    for point in tuning.points(space, DRAWN_POINTS):
+        try:
+            drawn = dataclasses.replace(settings, hyperparameters=point)
+            trial = set_up(workload, submission, drawn, cache_dir)
+            model = jax.eval_shape(workload.init, trial.init_key)
+            jax.eval_shape(trial.state_of, *model)
+        except UserError as error:
+            return [violation(f"at the point {point} of its search space: {error}")]
+    return []
+
+
+def check_training(
+    workload: Workload,
+    submission: Submission,
+    settings: Settings,
+    folder: Path,
+    cache_dir: Path,
+) -> list[Finding]:
+    """Trains two steps with an evaluation after each, and looks at what that leaves behind.
+
+    Args:
+      workload, submission: what is trained.
+      settings: rules, tuning and the like; the number of steps is this check's.
+      folder: for the record; empty or not there.
+      cache_dir: where embedded data are expanded.
+
+    Raises:
+      UserError: the workload's data are missing.
+    """
+    watched, left_over = watching_the_drain(workload)
+    # A target met by the first evaluation would end the trial before its second step; the test
+    # target is none of the things that a submission is told.
+    beyond = float("inf") if workload.target.direction == "max" else -float("inf")
+    target = dataclasses.replace(workload.target, test=beyond)
+    watched = dataclasses.replace(watched, target=target)
+    settings = dataclasses.replace(settings, max_steps=STEPS, eval_every_steps=1, stop_at="both")
+    try:
+        result = train(watched, submission, settings, folder=folder, cache_dir=cache_dir)
+    except UserError as error:
+        return [violation(f"{workload.name}: it cannot begin: {error}")]
+    if result.state is None:
+        return [violation(f"{workload.name}: two steps failed: {result.outcome.reason}")]
+    found = [violation(f"{workload.name}: {text}") for text in dict.fromkeys(left_over)]
+    initial = set_up(watched, submission, settings, cache_dir).initial_state()
+    return [*found, *check_state(workload.name, result.state, initial, folder / "checkpoints")]
+
+
+def check_state(name: str, state: Any, initial: Any, checkpoints: Path) -> list[Finding]:
+    """Whether a training state is a pure pytree that comes back from its checkpoint unchanged.
+
+    Args:
+      name: of the workload.
+      state: the last state, host arrays.
+      initial: the first state of the same trial, made anew.
+      checkpoints: folder in which the last state was saved.
+    """
+    try:
+        check_arrays(state, f"{name}: the training state")
+    except UserError as error:
+        return [violation(str(error))]
+    if jax.tree.structure(state) != jax.tree.structure(initial):  # type: ignore[operator]
+        return [
+            violation(
+                f"{name}: the training state is not a pure pytree: made anew it has another "
+                "structure; keep functions and other objects out of it"
+            )
+        ]
+    saved = Checkpoints(checkpoints)
+    try:
+        found = saved.restore(initial)
+    except UserError as error:
+        return [violation(f"{name}: {error}")]
+    finally:
+        saved.close()
+    if found is None:
+        return [violation(f"{name}: the training state was not saved")]
+    for (path, a), b in zip(
+        jax.tree_util.tree_leaves_with_path(state), jax.tree.leaves(found[0]), strict=True
+    ):
+        if not np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True):
+            leaf = jax.tree_util.keystr(path)
+            return [violation(f"{name}: the checkpoint gives other values back at {leaf}")]
+    return []
+
+
+def watching_the_drain(workload: Workload) -> tuple[Workload, list[str]]:
+    """The workload, and a list that fills with what works on when an evaluation begins.
+
+    An evaluation begins once the submission's state is ready, so an array that is still being
+    computed then is work of the submission that would run on while its clock stands.
+    """
+    found: list[str] = []
+
+    def dataset(split: Any, source: Path, **options: Any) -> Any:
+        batches = workload.dataset(split, source, **options)
+        return _looking_first(batches, found) if split == "eval_train" else batches
+
+    return dataclasses.replace(workload, dataset=dataset), found
+
+
+def _looking_first(batches: Iterator[Any], found: list[str]) -> Iterator[Any]:
+    time.sleep(LEFT_OVER_SECONDS)
+    working = [a for a in jax.live_arrays() if not a.is_deleted() and not a.is_ready()]
+    if working:
+        found.append(
+            f"work is left on the device after it was drained: {len(working)} arrays are still "
+            f"being computed, {working[0].dtype}{list(working[0].shape)} among them; everything "
+            "computed has to be part of the state"
+        )
+    yield from batches
+
+
+def check_name_is_forgotten(
+    workload: Workload, submission: Submission, names: Collection[str], trial: Trial
+) -> list[Finding]:
+    """Whether the training step is the same whatever name `batch_size` was asked about before.
+
+    Args:
+      workload, submission: of the trial.
+      names: of workloads.
+      trial: any trial of the submission.
+    """
+    if submission.batch_size is None:
+        return []
+    texts: dict[str, str] = {}
+    for name in names:
+        try:
+            submission.batch_size(name)
+        except ValueError:
+            continue
+        texts.setdefault(_program_text(workload, submission, trial), name)
+        if len(texts) > 1:
+            first, other = texts.values()
+            return [
+                violation(
+                    f"the training step is another one after batch_size({other!r}) than after "
+                    f"batch_size({first!r}), on the same workload; only the batch size may depend "
+                    "on the workload's name"
+                )
+            ]
+    return []
+
+
+def _program_text(workload: Workload, submission: Submission, trial: Trial) -> str:
+    """The training step, traced anew, as text; constants that are arrays included."""
+    step = training_step(
+        workload,
+        submission,
+        trial.problem,
+        trial.hyperparameters,
+        submission.optimizer(trial.hyperparameters, trial.problem),
+        trial.layout,
+        None,
+    )
+    programs = Programs(trial)
+    programs.set_knobs(submission.control.knobs if submission.control else {})
+    state = trial.layout.put_state(jax.device_get(trial.initial_state()))
+    traced = jax.make_jaxpr(step)(state, next(trial.training_batches()), programs.inputs(0.0))
+    constants = [np.asarray(constant).tobytes() for constant in traced.consts]
+    return re.sub("0x[0-9a-f]+", "", f"{traced} {constants}")

@@ -1,0 +1,67 @@
+"""JSON and CSV files that are replaced atomically: a reader never sees half of one."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from algoperf_jax.errors import UserError
+
+Row = Mapping[str, Any]
+
+
+def read_json(path: Path) -> Any | None:
+    """The file's content; None where there is no such file.
+
+    Raises:
+      UserError: the file is not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON: {error}; mend or remove it") from None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replaces the file, atomically, by `value` as JSON with indent 2."""
+    write_text(path, to_json(value) + "\n")
+
+
+def to_json(value: Any) -> str:
+    """`value` as JSON text; arrays and their scalars become lists and numbers."""
+
+    def plain(found: Any) -> Any:
+        if hasattr(found, "tolist"):
+            return found.tolist()
+        raise UserError(f"a record cannot hold {found!r}, which is a {type(found).__name__}")
+
+    return json.dumps(value, indent=2, default=plain)
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Row]) -> None:
+    """Replaces the file, atomically; a cell that a row lacks stays empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces the file, atomically: a kill leaves the old one or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()

@@ -1,0 +1,17 @@
+"""One trial: one training from scratch, from its set-up to its record.
+
+setup.py        everything chosen, checked and derived before the clock starts
+training.py     the timed loop: train until an evaluation is due, evaluate, record
+step.py         the training step as the program of one replica
+programs.py     the compiled programs of a trial
+replicas.py     replicas over devices, reductions, transfers; the one place that maps
+stream.py       batches on their way to the devices
+clock.py        the submission clock
+evaluation.py   metrics over splits, replicas and processes
+ledger.py       what a trial has done so far, beside its arrays
+records.py      what it leaves on disk
+checkpoints.py  what resuming it needs
+progress.py     what the person who waits for it sees
+profiling.py    a profiler trace of a few steps
+environment.py  the software and hardware it ran on
+"""

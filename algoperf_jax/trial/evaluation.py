@@ -1,0 +1,104 @@
+"""Evaluation of all splits: one replica's metrics, merged over replicas, batches and processes."""
+
+import collections
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from algoperf_jax import contracts
+from algoperf_jax.trial import replicas
+from algoperf_jax.trial.stream import DeviceStream
+from algoperf_jax.workload import Batch, Split, Workload
+
+# The records' names of the splits, in the order in which they are evaluated.
+SPLITS: dict[Split, str] = {"eval_train": "train", "validation": "validation", "test": "test"}
+
+
+class Evaluator:
+    """Evaluates a model on the three evaluation splits of a workload.
+
+    Evaluation data are those of the workload alone: neither the trial's seed nor the number of
+    evaluations before has any bearing on them.
+    """
+
+    def __init__(self, workload: Workload, layout: replicas.Replicas, source: Path):
+        self._workload = workload
+        self._layout = layout
+        self._source = source
+        self._program = layout.map(self._device_program)
+        for split in SPLITS:
+            self._batches(split)  # opened once, so that damaged data are found before training
+
+    def __call__(self, params: Any, model_state: Any) -> dict[str, float]:
+        """The metrics of all splits, `"validation/loss"`, and `"validation/num_examples"`.
+
+        Args:
+          params, model_state: what to evaluate, stacked `[devices, ...]`.
+        """
+        values: dict[str, float] = {}
+        for split, name in SPLITS.items():
+            for metric, value in self._split(split, params, model_state).items():
+                values[f"{name}/{metric}"] = float(value)
+            if split != "eval_train":
+                values[f"{name}/num_examples"] = self._workload.num_examples[split]
+        return values
+
+    def _split(self, split: Split, params: Any, model_state: Any) -> dict[str, Any]:
+        results = list(self._results(self._batches(split), params, model_state))
+        parts = [part for result in results for part in self._layout.fetch_each(result)]
+        merged = functools.reduce(lambda a, b: a.merge(b), parts)
+        if self._layout.process_count > 1:
+            merged = _merge_processes(merged)
+        return merged.compute()
+
+    def _batches(self, split: Split) -> DeviceStream:
+        batches = self._workload.dataset(
+            split,
+            self._source,
+            batch_size=self._workload.eval_batch_size,
+            replicas=self._layout.count,
+            seed=0,
+            replica_slice=self._layout.local,
+        )
+        return DeviceStream(batches, self._layout)
+
+    def _results(self, batches: DeviceStream, params: Any, model_state: Any) -> Iterator[Any]:
+        """The batches' metrics on the device; at most two batches are in flight."""
+        in_flight: collections.deque[Any] = collections.deque()
+        for batch in batches:
+            result = self._program(params, model_state, batch)
+            in_flight.append(result)
+            batches.prefetch()
+            if len(in_flight) == 2:
+                jax.block_until_ready(in_flight.popleft())
+            yield result
+
+    def _device_program(self, params: Any, model_state: Any, batches: Batch) -> Any:
+        return replicas.each_replica(
+            lambda batch: self._workload.eval(params, model_state, batch),
+            batches,
+            self._layout.lanes,
+            self._workload.collective_forward,
+        )
+
+
+def check_metrics(workload: Workload, values: dict[str, float]) -> None:
+    """Raises a `UserError` when the target's metric is not among the values of an evaluation."""
+    contracts.check_keys(
+        values,
+        [f"{split}/{workload.target.metric}" for split in ("validation", "test")],
+        f"{workload.name}: metrics that eval computes",
+    )
+
+
+def _merge_processes(collection: Any) -> Any:
+    """The collections of all processes of the job, merged; the same on every process."""
+    from jax.experimental import multihost_utils
+
+    gathered = multihost_utils.process_allgather(jax.tree.map(np.asarray, collection))
+    parts = [jax.tree.map(lambda x, i=i: x[i], gathered) for i in range(jax.process_count())]
+    return functools.reduce(lambda a, b: a.merge(b), parts)

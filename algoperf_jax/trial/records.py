@@ -1,0 +1,133 @@
+"""What a trial leaves on disk, in the layout that the benchmark's own tools read.
+
+hparams.json            the point
+meta_data.json          configuration, facts of the workload, versions, devices
+eval_measurements.csv   one row per evaluation
+measurements.csv        evaluations, and loss and gradient norm every 100 steps
+outcome.json            how the trial ended; there is none while it runs
+events.out.tfevents.*   the same scalars for TensorBoard
+checkpoints/            see `algoperf_jax.trial.checkpoints`
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from algoperf_jax.data.cpu_tensorflow import import_tensorflow
+from algoperf_jax.errors import UserError
+from algoperf_jax.files import Row, read_json, to_json, write_csv, write_json
+
+LOG_PERIOD_STEPS = 100
+"""Steps between two rows of training scalars in `measurements.csv`."""
+
+
+def trial_folder(
+    experiment_dir: Path, scale: str, submission: str, study: int, workload: str, trial: int
+) -> Path:
+    """Where a trial's record lies: below the scale, the layout of the benchmark's own logs."""
+    return (
+        experiment_dir
+        / scale
+        / submission
+        / f"study_{study}"
+        / f"{workload}_jax"
+        / f"trial_{trial}"
+    )
+
+
+def check_folder(folder: Path, configuration: Mapping[str, Any]) -> None:
+    """Raises a `UserError` when the folder holds a finished trial or one of another kind."""
+    meta_data = read_json(folder / "meta_data.json")
+    if meta_data is None:
+        return
+    there = meta_data.get("configuration", {})
+    # Compared as JSON text: that is what was kept, tuples are lists there, and NaN equals itself.
+    differing = [
+        f"{name} is {there.get(name)!r} there and {value!r} here"
+        for name, value in configuration.items()
+        if to_json(there.get(name)) != to_json(value)
+    ]
+    if differing:
+        raise UserError(
+            f"{folder} holds a trial of another configuration: {'; '.join(differing)}; choose "
+            "another --experiment_dir, or --overwrite to discard that trial"
+        )
+    outcome = read_json(folder / "outcome.json")
+    if outcome is not None:
+        raise UserError(
+            f"{folder} holds this trial already, ended: {outcome['status']}, {outcome['reason']}; "
+            "choose another --experiment_dir, or --overwrite to run it again"
+        )
+
+
+def discard_folder(folder: Path) -> None:
+    """Removes the trial that the folder holds; a folder without one stays as it is.
+
+    In a job of several processes the first one removes it, and the others wait for that.
+    """
+    import jax  # not needed by those who only read records
+
+    if jax.process_index() == 0 and (folder / "meta_data.json").exists():
+        shutil.rmtree(folder)
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices("the old record is gone")
+
+
+class TrialRecord:
+    """Writes one trial's folder. Every method may be called again with more rows.
+
+    Args:
+      folder: the trial's folder; made here.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"cannot write the record to {folder}: {error.strerror}; "
+                "name a folder you may write to with --experiment_dir"
+            ) from None
+        self._writer: Any = None
+
+    def describe(self, meta_data: Mapping[str, Any], point: Mapping[str, Any]) -> None:
+        """Writes `meta_data.json` and `hparams.json`."""
+        write_json(self.folder / "meta_data.json", meta_data)
+        write_json(self.folder / "hparams.json", point)
+
+    def rows(self, evaluations: Sequence[Row], measurements: Sequence[Row]) -> None:
+        """Writes both CSV files anew from all rows of the trial."""
+        if evaluations:
+            header = sorted({name for row in evaluations for name in row})
+            write_csv(self.folder / "eval_measurements.csv", header, evaluations)
+        if measurements:
+            header = list(dict.fromkeys(name for row in measurements for name in row))
+            write_csv(self.folder / "measurements.csv", header, measurements)
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Hands scalars to TensorBoard and the log, through clu, in the background."""
+        if self._writer is None:
+            self._writer = _clu_writer(self.folder)
+        self._writer.write_scalars(step, dict(values))
+
+    def outcome(self, outcome: Mapping[str, Any]) -> None:
+        """Writes `outcome.json`, which marks the trial as ended."""
+        write_json(self.folder / "outcome.json", outcome)
+
+    def close(self) -> None:
+        """Writes out what is still under way."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def _clu_writer(folder: Path) -> Any:
+    import_tensorflow()  # clu's summary writer would let it take the accelerators' memory
+    from clu import metric_writers
+
+    writers = [metric_writers.LoggingWriter(), metric_writers.SummaryWriter(str(folder))]
+    return metric_writers.AsyncMultiWriter(writers)

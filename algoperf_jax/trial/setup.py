@@ -1,0 +1,336 @@
+"""A trial before its clock starts: everything chosen, checked and derived."""
+
+import contextlib
+import dataclasses
+import hashlib
+import inspect
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import optax
+
+from algoperf_jax import contracts
+from algoperf_jax.errors import UserError
+from algoperf_jax.parameters import Params, describe
+from algoperf_jax.rules import Tuning, rule_set
+from algoperf_jax.submission import Hyperparameters, Problem, Submission, TrainState
+from algoperf_jax.trial.environment import describe_environment
+from algoperf_jax.trial.replicas import Replicas, replicas_on
+from algoperf_jax.trial.stream import DeviceStream
+from algoperf_jax.workload import ModelState, Workload
+
+BENCHMARK_REPLICAS = 8
+"""Accelerators of the benchmark's hardware; fewer devices emulate them at full scale."""
+
+DEFAULT_CACHE_DIR = Path("~/.cache/algoperf_jax")
+"""Where embedded samples are expanded, unless the caller says otherwise."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What is chosen for a trial, beside workload and submission.
+
+    Attributes:
+      rules: name of the rule set.
+      tuning: `"external"` for one given point, `"self"` for the self-tuning budget.
+      hyperparameters: values that replace those of the submission's default point.
+      seed: of the experiment; study and trial are folded into it.
+      study, trial: which study (from 0) and which of its trials (from 1) this is.
+      replicas: None for eight at full scale and one per device at mini.
+      batch_size: global; None for the submission's choice, or else the workload's.
+      max_steps: ends the training after so many steps.
+      stop_at: `"validation"` ends at the validation target, `"both"` goes on to the test target.
+      eval_every_steps: evaluates after so many steps rather than after so much time, which makes
+        a run reproducible to the last row, and its times no longer the benchmark's.
+      data_dir: where the full-scale data lie.
+    """
+
+    rules: str = "v0.5"
+    tuning: Tuning = "external"
+    hyperparameters: Mapping[str, Any] | None = None
+    seed: int = 0
+    study: int = 0
+    trial: int = 1
+    replicas: int | None = None
+    batch_size: int | None = None
+    max_steps: int | None = None
+    stop_at: Literal["validation", "both"] = "validation"
+    eval_every_steps: int | None = None
+    data_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name, choices in (("tuning", ("external", "self")), ("stop_at", STOP_AT)):
+            if getattr(self, name) not in choices:
+                raise UserError(
+                    f"{name}: {getattr(self, name)!r} given, it is one of {', '.join(choices)}"
+                )
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is None and name not in ("seed", "study", "trial"):
+                continue
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise UserError(f"{name}: {value!r} given, an int is needed")
+            if value < least:
+                raise UserError(f"{name}: {value} given, at least {least} is needed")
+        if self.seed >= 2**32:
+            raise UserError(f"seed: {self.seed} given, it has to be below 2**32")
+
+
+STOP_AT = ("validation", "both")
+_LEAST = {
+    "seed": 0,
+    "study": 0,
+    "trial": 1,
+    "replicas": 1,
+    "batch_size": 1,
+    "max_steps": 1,
+    "eval_every_steps": 1,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One training from scratch: one workload, submission, point and seed.
+
+    Attributes:
+      workload, submission, settings: what it was made from.
+      problem: what the submission is told.
+      hyperparameters: its point.
+      optimizer: what the submission's factory made of these.
+      layout: the replicas on their devices.
+      source: the folder that holds the data.
+      data_seed: seed of the order of training data.
+      init_key, loop_key: uint32 `[2]`, for the initial model and for the steps.
+    """
+
+    workload: Workload
+    submission: Submission
+    settings: Settings
+    problem: Problem
+    hyperparameters: Hyperparameters
+    optimizer: optax.GradientTransformation
+    layout: Replicas
+    source: Path
+    data_seed: int
+    init_key: jax.Array
+    loop_key: jax.Array
+
+    def initial_state(self) -> TrainState:
+        """The state before the first step, on one device; the same whenever it is called."""
+        # Random draws in many shapes take long to optimise, and all of it runs only once.
+        init = jax.jit(self.workload.init, compiler_options={"xla_backend_optimization_level": 1})
+        return self.state_of(*init(self.init_key))
+
+    def state_of(self, params: Params, model_state: ModelState) -> TrainState:
+        """The state before the first step of a trial that begins with this model."""
+        opt_state = self.optimizer.init(params)  # not compiled, so that it is seen as it is
+        contracts.check_arrays(opt_state, f"submission {self.submission.name!r}: optimizer state")
+        return TrainState(jax.numpy.int32(0), params, model_state, opt_state)
+
+    def training_batches(self) -> DeviceStream:
+        """The endless stream of training batches."""
+        batches = self.workload.dataset(
+            "train",
+            self.source,
+            batch_size=self.problem.batch_size,
+            replicas=self.layout.count,
+            seed=self.data_seed,
+            replica_slice=self.layout.local,
+        )
+        return DeviceStream(batches, self.layout)
+
+    def configuration(self) -> dict[str, Any]:
+        """What makes the trial this one and no other, as JSON data; a resumed trial must agree."""
+        return {
+            "workload": self.workload.name,
+            "scale": self.workload.scale,
+            "submission": self.submission.name,
+            "submission_source": _source_digest(self.submission),
+            "rules": self.settings.rules,
+            "tuning": self.settings.tuning,
+            "hyperparameters": dict(self.hyperparameters._asdict()),
+            "seed": self.settings.seed,
+            "study": self.settings.study,
+            "trial": self.settings.trial,
+            "replicas": self.layout.count,
+            "batch_size": self.problem.batch_size,
+            "max_steps": self.settings.max_steps,
+            "stop_at": self.settings.stop_at,
+            "eval_every_steps": self.settings.eval_every_steps,
+        }
+
+    def meta_data(self) -> dict[str, Any]:
+        """Everything else that a record says about the trial, as JSON data."""
+        workload, problem = self.workload, self.problem
+        return {
+            "configuration": self.configuration(),
+            "workload.target_metric": problem.target_metric,
+            "workload.target_direction": problem.target_direction,
+            "workload.validation_target_value": workload.target.validation,
+            "workload.test_target_value": workload.target.test,
+            "workload.step_hint": problem.step_hint,
+            "workload.max_allowed_runtime_sec": workload.limits_under(
+                self.settings.rules
+            ).runtime_seconds,
+            "workload.eval_period_time_sec": problem.eval_period_seconds,
+            "workload.num_train_examples": problem.num_train_examples,
+            "budget_sec": problem.budget_seconds,
+            "rng_seed": self.settings.seed,
+            **describe_environment(),
+        }
+
+
+def set_up(
+    workload: Workload,
+    submission: Submission,
+    settings: Settings,
+    cache_dir: Path = DEFAULT_CACHE_DIR,
+) -> Trial:
+    """Checks all that can be checked without training and derives the rest.
+
+    Raises:
+      UserError: a setting, a hyperparameter, a batch size or the data do not fit, with what would.
+    """
+    _check_kinds(workload, submission, settings)
+    rules = rule_set(settings.rules)
+    limits = workload.limits_under(settings.rules)
+    hyperparameters = submission.point(settings.hyperparameters)
+    batch_size = settings.batch_size or chosen_batch_size(workload, submission)
+    count = settings.replicas or _default_replicas(workload, batch_size)
+    for what, size in (("batch size", batch_size), ("eval batch size", workload.eval_batch_size)):
+        if size % count:
+            raise UserError(
+                f"{workload.name}: {what} {size} is not divisible by {count} replicas; "
+                f"choose --replicas among the divisors of {size}"
+            )
+    layout = replicas_on(count=count)
+    try:
+        source = workload.locate_data(settings.data_dir, Path(cache_dir).expanduser())
+    except OSError as error:
+        raise UserError(
+            f"{workload.name}: cannot use {error.filename} for its data: {error.strerror}"
+        ) from None
+    key = trial_key(workload.name, settings.seed, settings.study, settings.trial)
+    data_key, init_key, loop_key = jax.random.split(key, 3)
+    params, _ = jax.eval_shape(workload.init, init_key)
+    problem = Problem(
+        loss_type=workload.loss_type,
+        target_metric=workload.target.metric,
+        target_direction=workload.target.direction,
+        target_value=workload.target.validation,
+        step_hint=limits.step_hint,
+        budget_seconds=limits.runtime_seconds * rules.budget_factor(settings.tuning),
+        eval_period_seconds=workload.eval_period_seconds,
+        num_train_examples=workload.num_examples["train"],
+        batch_size=batch_size,
+        num_replicas=layout.count,
+        default_dropout_rate=workload.default_dropout_rate,
+        supports_label_smoothing=workload.supports_label_smoothing,
+        parameters=describe(params, workload.kinds(params), workload.output_layers),
+    )
+    return Trial(
+        workload=workload,
+        submission=submission,
+        settings=settings,
+        problem=problem,
+        hyperparameters=hyperparameters,
+        optimizer=_optimizer(submission, hyperparameters, problem),
+        layout=layout,
+        source=source,
+        data_seed=int(data_key[0]),
+        init_key=init_key,
+        loop_key=loop_key,
+    )
+
+
+def _check_kinds(workload: Workload, submission: Submission, settings: Settings) -> None:
+    """Raises a `UserError` for arguments of the wrong kind or that do not go together."""
+    for what, value, kind in (
+        ("workload", workload, Workload),
+        ("submission", submission, Submission),
+        ("settings", settings, Settings),
+    ):
+        if not isinstance(value, kind):
+            raise UserError(
+                f"{what}: expected a {kind.__name__}, found {type(value).__name__}; names are "
+                "looked up with workloads.get and reference_algorithms.get"
+            )
+    if workload.scale == "full" and settings.data_dir is None:
+        raise UserError(f"{workload.name} at scale full needs data_dir, the folder with its data")
+    if workload.scale == "mini" and settings.data_dir is not None:
+        raise UserError(f"{workload.name} at scale mini uses embedded data and takes no data_dir")
+    if settings.tuning == "self" and settings.hyperparameters:
+        raise UserError(
+            "hyperparameters: self-tuning takes no point from outside; use external tuning, or "
+            "change the submission's own constants"
+        )
+
+
+def _default_replicas(workload: Workload, batch_size: int) -> int:
+    """Eight at full scale; at mini as many of the job's devices as divide both batch sizes."""
+    if workload.scale == "full":
+        return BENCHMARK_REPLICAS
+    sizes = batch_size, workload.eval_batch_size
+    return next(n for n in range(jax.device_count(), 0, -1) if all(s % n == 0 for s in sizes))
+
+
+def _source_digest(submission: Submission) -> str | None:
+    """A checksum of the file that defines the submission's optimizer; None outside of files.
+
+    Two algorithms under one name must not continue each other's trials.
+    """
+    try:
+        path = inspect.getsourcefile(submission.optimizer)
+        return hashlib.sha256(Path(path or "").read_bytes()).hexdigest()[:16]
+    except (TypeError, OSError):
+        return None
+
+
+def _optimizer(
+    submission: Submission, hyperparameters: Hyperparameters, problem: Problem
+) -> optax.GradientTransformation:
+    try:
+        transformation = submission.optimizer(hyperparameters, problem)
+    except Exception as error:
+        raise UserError(
+            f"submission {submission.name!r}: its optimizer factory raised "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if not (hasattr(transformation, "init") and hasattr(transformation, "update")):
+        raise UserError(
+            f"submission {submission.name!r}: expected an optax.GradientTransformation from its "
+            f"optimizer factory, found {type(transformation).__name__}"
+        )
+    return transformation
+
+
+def chosen_batch_size(workload: Workload, submission: Submission) -> int:
+    """The submission's global batch size for the workload, or the workload's own.
+
+    A submission's table is about the benchmark itself: at scale mini it is asked for
+    `<name>_mini`; at full scale for the workload's name, then for that of its base.
+    """
+    if submission.batch_size is not None:
+        mini = workload.scale == "mini"
+        names = [f"{workload.name}_mini"] if mini else [workload.name, workload.base_name]
+        for name in names:
+            with contextlib.suppress(ValueError):
+                size = submission.batch_size(name)
+                if not isinstance(size, int) or size < 1:
+                    raise UserError(
+                        f"submission {submission.name!r}: batch_size({name!r}) gives {size!r}; a "
+                        "positive int is needed, or a ValueError to leave it to the workload"
+                    )
+                return size
+    return workload.batch_size
+
+
+def trial_key(workload: str, seed: int, study: int, trial: int) -> jax.Array:
+    """The trial's key: the experiment's seed folded with workload, study and trial."""
+    key = jax.random.PRNGKey(seed)
+    for number in (zlib.crc32(workload.encode()), study, trial):
+        key = jax.random.fold_in(key, number)
+    return key

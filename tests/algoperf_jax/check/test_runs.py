@@ -1,0 +1,138 @@
+"""What running a submission shows, on the toy workload."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+from toy_workload import toy
+
+from algoperf_jax.check import runs as check
+from algoperf_jax.submission import Control, Submission
+from algoperf_jax.trial.setup import Settings, set_up
+
+NAMES = ("ogbg", "wmt")
+SETTINGS = Settings(replicas=1)
+ADAM = Submission(
+    optimizer=lambda hp, problem: optax.adam(hp.learning_rate),
+    name="adam",
+    hyperparameters={"learning_rate": 1e-3},
+    search_space={"learning_rate": {"min": 1e-4, "max": 1e-2, "scaling": "log"}},
+)
+
+
+def changed(**changes):
+    return dataclasses.replace(ADAM, **changes)
+
+
+def trained(submission, folder):
+    return check.check_training(toy(), submission, SETTINGS, folder / "trial", folder / "cache")
+
+
+def texts(found):
+    return "\n".join(finding.text for finding in found)
+
+
+def test_an_honest_submission_passes(tmp_path):
+    assert trained(ADAM, tmp_path) == []
+    assert check.check_search_space(ADAM, "external", NAMES) == []
+    assert check.check_points(toy(), ADAM, SETTINGS, tmp_path) == []
+
+
+def test_work_left_on_the_device_is_found(tmp_path):
+    kept = []
+
+    @jax.jit
+    def long_work(x):
+        return jax.lax.fori_loop(0, 400, lambda _, y: jnp.tanh(y @ y), x)
+
+    long_work(jnp.eye(700)).block_until_ready()
+
+    def decide(progress):
+        kept.append(long_work(jnp.full((700, 700), 0.1)))
+
+    submission = changed(control=Control(decide, every_steps=1))
+    assert "work is left on the device" in texts(trained(submission, tmp_path))
+    jax.block_until_ready(kept)
+
+
+def test_a_state_that_is_no_pure_pytree_is_found(tmp_path):
+    @functools.partial(jax.tree_util.register_dataclass, data_fields=["count"], meta_fields=["f"])
+    @dataclasses.dataclass
+    class State:
+        count: jax.Array
+        f: object
+
+    def optimizer(hp, problem):
+        return optax.GradientTransformation(
+            lambda params: State(jnp.int32(0), object()), lambda g, s, p=None: (g, s)
+        )
+
+    assert "made anew it has another structure" in texts(
+        trained(changed(optimizer=optimizer), tmp_path)
+    )
+
+
+def test_an_error_in_a_step_is_reported(tmp_path):
+    def optimizer(hp, problem):
+        return optax.GradientTransformation(lambda p: (), lambda g, s, p=None: (None, s))
+
+    assert "toy: two steps failed: UserError: the optimizer's updates" in texts(
+        trained(changed(optimizer=optimizer), tmp_path)
+    )
+
+
+def test_a_leaf_that_is_no_array_is_reported(tmp_path):
+    def optimizer(hp, problem):
+        return optax.GradientTransformation(lambda p: {"f": "text"}, lambda g, s, p=None: (g, s))
+
+    assert "expected an array, found str" in texts(trained(changed(optimizer=optimizer), tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("space", "rule_set", "text"),
+    [
+        (None, "external", "the submission has no search_space"),
+        ({"ogbg": {}, "wmt": {}}, "external", "one search space serves all workloads"),
+        ({"learning_rate": 0.1}, "external", "search_space, learning_rate: expected"),
+        ([{"learning_rate": 0.1}] * 6, "external", "a list of 6 points; it may have 5 at most"),
+        ({"lr": {"feasible_points": [1]}}, "external", "'lr' is none of the submission's"),
+        ({"lr": {"feasible_points": [1]}}, "external", "lacks 'learning_rate'"),
+        (ADAM.search_space, "self", "search_space will not be used"),
+    ],
+)
+def test_search_spaces_that_break_a_rule(space, rule_set, text):
+    assert text in texts(check.check_search_space(changed(search_space=space), rule_set, NAMES))
+
+
+def test_points_that_the_optimizer_cannot_take_are_reported(tmp_path):
+    def optimizer(hp, problem):
+        if hp.learning_rate < 1e-3:
+            raise ValueError("too small")
+        return optax.adam(hp.learning_rate)
+
+    found = check.check_points(toy(), changed(optimizer=optimizer), SETTINGS, tmp_path)
+    assert "its optimizer factory raised ValueError: too small" in texts(found)
+
+
+def test_a_name_that_batch_size_has_kept_is_found(tmp_path):
+    kept = ["nothing"]
+
+    def batch_size(name):
+        kept[0] = name
+        if name == "toy_mini":
+            raise ValueError(name)
+        return 32
+
+    def optimizer(hp, problem):
+        return optax.adam(hp.learning_rate, b1=0.8 if kept[0] == "wmt" else 0.9)
+
+    for submission, guilty in (
+        (changed(batch_size=batch_size), False),
+        (changed(batch_size=batch_size, optimizer=optimizer), True),
+    ):
+        trial = set_up(toy(), submission, SETTINGS, tmp_path)
+        found = check.check_name_is_forgotten(toy(), submission, NAMES, trial)
+        assert ("after batch_size('wmt')" in texts(found)) == guilty

@@ -1,0 +1,57 @@
+"""Evaluation counts every example once, however batches and replicas divide a split."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from toy_workload import apply, examples, toy
+
+from algoperf_jax.errors import UserError
+from algoperf_jax.trial.evaluation import Evaluator, check_metrics
+from algoperf_jax.trial.replicas import Replicas
+
+
+@pytest.fixture(scope="module")
+def model():
+    return toy().init(jax.random.PRNGKey(3))
+
+
+def evaluated(model, tmp_path, devices, replicas, batch_size=40):
+    layout = Replicas(replicas, tuple(jax.devices()[:devices]))
+    workload = dataclasses.replace(toy(), eval_batch_size=batch_size)
+    return Evaluator(workload, layout, tmp_path)(*layout.put_state(model))
+
+
+def mean_loss(model, split):
+    """The loss of a split in float64 NumPy, all examples at once."""
+    x, y = examples(split)
+    batch = {"x": x}
+    outputs, _ = apply(*model, batch, rng=None, train=False, dropout_rate=0.0, batch_norm="running")
+    return np.mean((np.asarray(outputs, np.float64) - y) ** 2)
+
+
+# 96 examples in batches of 40: the last batch is mostly padding.
+@pytest.mark.parametrize(("devices", "replicas"), [(1, 1), (1, 8), (2, 4), (8, 8)])
+def test_padding_and_replicas_do_not_change_the_mean(model, tmp_path, devices, replicas):
+    values = evaluated(model, tmp_path, devices, replicas)
+    for split in ("train", "validation", "test"):
+        assert values[f"{split}/loss"] == pytest.approx(mean_loss(model, split), rel=1e-5)
+
+
+def test_names_are_those_of_the_records(model, tmp_path):
+    assert sorted(evaluated(model, tmp_path, 1, 1)) == [
+        "test/loss",
+        "test/num_examples",
+        "test/score",
+        "train/loss",
+        "train/score",
+        "validation/loss",
+        "validation/num_examples",
+        "validation/score",
+    ]
+
+
+def test_target_s_metric_has_to_be_computed():
+    with pytest.raises(UserError, match="expected 'validation/score', found validation/loss"):
+        check_metrics(toy(), {"validation/loss": 0.0})

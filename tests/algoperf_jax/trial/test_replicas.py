@@ -1,0 +1,133 @@
+"""The same eight replicas on one, two and eight devices, and against one plain computation."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from toy_workload import apply, loss, toy, toy_with_synchronised_batch_norm
+
+from algoperf_jax.errors import UserError
+from algoperf_jax.submission import Submission
+from algoperf_jax.trial.programs import Programs
+from algoperf_jax.trial.replicas import Replicas, replicas_on
+from algoperf_jax.trial.setup import Settings, set_up
+
+ADAM = Submission(optimizer=lambda hp, problem: optax.adam(1e-2), name="adam")
+
+
+def trained(workload, devices, tmp_path, steps=10, submission=ADAM):
+    """State and last loss after some steps of eight replicas on that many devices."""
+    trial = set_up(workload, submission, Settings(replicas=8), tmp_path)
+    layout = Replicas(8, tuple(jax.devices()[:devices]))
+    trial = dataclasses.replace(trial, layout=layout)
+    programs, stream = Programs(trial), trial.training_batches()
+    state = layout.put_state(trial.initial_state())
+    for _ in range(steps):
+        state, logs = programs.step(None)(state, next(stream), programs.inputs(0.0))
+    return layout.fetch_state(state), layout.fetch_scalars(logs)["loss"]
+
+
+@pytest.mark.parametrize("workload", [toy, toy_with_synchronised_batch_norm])
+@pytest.mark.parametrize("devices", [1, 2])
+def test_number_of_devices_does_not_matter(workload, devices, tmp_path):
+    # Dropout and batch norm are on; only the order of sums differs.
+    state, last_loss = trained(workload(), devices, tmp_path)
+    expected, expected_loss = trained(workload(), 8, tmp_path)
+    assert last_loss == pytest.approx(expected_loss, rel=1e-6)
+    for found, wanted in zip(jax.tree.leaves(state), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_synchronised_batch_norm_equals_one_replica_with_the_whole_batch(tmp_path):
+    workload = toy_with_synchronised_batch_norm()
+    workload = dataclasses.replace(workload, default_dropout_rate=0.0)
+    state, _ = trained(workload, 2, tmp_path, steps=5)
+    trial = set_up(workload, ADAM, Settings(replicas=8), tmp_path)
+    params, model_state, opt_state = trial.initial_state()[1:]
+    stream = trial.workload.dataset(
+        "train", tmp_path, batch_size=32, replicas=8, seed=trial.data_seed
+    )
+    for _ in range(5):
+        batch = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), next(stream))
+
+        def mean_loss(params, batch=batch, model_state=model_state):
+            outputs, new = apply(
+                params,
+                model_state,
+                batch,
+                rng=None,
+                train=False,
+                dropout_rate=0.0,
+                batch_norm="update",
+            )
+            terms = loss(outputs, batch)
+            return terms.summed / terms.n_valid, new
+
+        grads, model_state = jax.grad(mean_loss, has_aux=True)(params)
+        updates, opt_state = trial.optimizer.update(grads, opt_state, params)
+        params = optax.apply_updates(params, updates)
+    for found, wanted in zip(
+        jax.tree.leaves((state.params, state.model_state)),
+        jax.tree.leaves((params, model_state)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_running_statistics_are_the_mean_over_replicas(tmp_path):
+    trial = set_up(toy(), ADAM, Settings(replicas=8), tmp_path)
+    state, _ = trained(toy(), 8, tmp_path, steps=1)
+    params, model_state, _ = trial.initial_state()[1:]
+    batches = next(
+        trial.workload.dataset("train", tmp_path, batch_size=32, replicas=8, seed=trial.data_seed)
+    )
+    means = [
+        apply(
+            params,
+            model_state,
+            {k: v[i] for k, v in batches.items()},
+            rng=None,
+            train=False,
+            dropout_rate=0.0,
+            batch_norm="update",
+        )[1]["mean"]
+        for i in range(8)
+    ]
+    np.testing.assert_allclose(state.model_state["mean"], np.mean(means, 0), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("count", "devices", "used"), [(8, 8, 8), (8, 3, 2), (6, 4, 3), (2, 8, 2), (7, 2, 1)]
+)
+def test_as_many_devices_are_used_as_divide_the_replicas(count, devices, used):
+    layout = replicas_on(jax.devices()[:devices], count)
+    assert len(layout.devices) == used
+    assert layout.lanes * used == count
+
+
+def test_no_replicas_is_an_error():
+    with pytest.raises(UserError, match="at least 1"):
+        replicas_on(count=0)
+
+
+def test_processes_feed_disjoint_replicas_that_cover_all():
+    parts = [Replicas(8, tuple(jax.devices()[:2]), i, 2).local for i in range(2)]
+    assert [list(p) for p in parts] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
+def test_fetch_state_owns_its_memory():
+    layout = Replicas(2, tuple(jax.devices()[:2]))
+    stacked = layout.put_state({"x": jnp.arange(3.0)})
+    fetched = layout.fetch_state(stacked)["x"]
+    assert fetched.flags.owndata
+    np.testing.assert_array_equal(fetched, [0, 1, 2])
+
+
+def test_fetch_each_returns_the_replicas_in_order():
+    layout = Replicas(4, tuple(jax.devices()[:2]))
+    batch = layout.put_batch({"x": np.arange(12).reshape(4, 3)})
+    parts = [part["x"].tolist() for part in layout.fetch_each(batch)]
+    assert parts == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]

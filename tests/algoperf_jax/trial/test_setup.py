@@ -1,0 +1,97 @@
+"""What is checked and derived before a trial's clock starts."""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import optax
+import pytest
+from toy_runs import run, sgd
+from toy_workload import toy
+
+from algoperf_jax.errors import UserError
+from algoperf_jax.trial.setup import chosen_batch_size
+
+
+def test_problem_says_what_the_rules_allow_and_no_more():
+    problems = []
+
+    def optimizer(hp, problem):
+        problems.append(problem)
+        return optax.sgd(0.1)
+
+    run(submission=sgd(optimizer=optimizer), max_steps=1, rules="v0.6", tuning="self")
+    (problem,) = problems
+    assert (problem.step_hint, problem.budget_seconds) == (80, 1350.0)
+    assert (problem.batch_size, problem.num_replicas) == (32, 2)
+    assert problem.parameters["Dense_1"]["kernel"].is_output
+    assert "toy" not in repr(problem)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"hyperparameters": {"momentum": 0.9}}, "takes no hyperparameter 'momentum'; it takes"),
+        ({"batch_size": 31}, "batch size 31 is not divisible by 2 replicas"),
+        ({"rules": "v9"}, "unknown rules 'v9'"),
+        ({"max_steps": 0}, "max_steps: 0 given, at least 1"),
+        ({"seed": 2**32}, "below"),
+        ({"seed": "1"}, "an int is needed"),
+        ({"replicas": 2.0}, "an int is needed"),
+        ({"hyperparameters": {"learning_rate": "abc"}}, "is a number, 'abc' was given"),
+        ({"tuning": "self", "hyperparameters": {"learning_rate": 1.0}}, "takes no point"),
+        ({"data_dir": Path("x")}, "takes no data_dir"),
+        ({"stop_at": "never"}, "one of validation, both"),
+    ],
+)
+def test_bad_settings_are_errors_before_anything_is_written(settings, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        run(folder=tmp_path / "trial", **settings)
+    assert not (tmp_path / "trial").exists()
+
+
+def test_optimizer_factory_that_raises_is_an_error_that_says_what():
+    def optimizer(hp, problem):
+        return hp.momentum
+
+    with pytest.raises(UserError, match="AttributeError.*momentum"):
+        run(submission=sgd(optimizer=optimizer))
+
+
+def test_state_with_a_function_is_refused_with_its_path():
+    def optimizer(hp, problem):
+        return optax.GradientTransformation(lambda p: {"f": object()}, lambda u, s, p=None: (u, s))
+
+    with pytest.raises(UserError, match=r"\['f'\]: expected an array, found object"):
+        run(submission=sgd(optimizer=optimizer))
+
+
+def test_optimizer_state_may_hold_python_numbers(tmp_path):
+    def optimizer(hp, problem):
+        def update(updates, state, params=None):
+            return jax.tree.map(lambda g: -0.01 * g, updates), {"n": state["n"] + 1}
+
+        return optax.GradientTransformation(lambda params: {"n": 0}, update)
+
+    result = run(submission=sgd(optimizer=optimizer), folder=tmp_path / "trial", max_steps=3)
+    assert result.state.opt_state["n"] == 3, result.traceback
+
+
+@pytest.mark.parametrize(
+    ("sizes", "name", "scale", "chosen"),
+    [
+        ({"toy_gelu": 8, "toy": 16}, "toy_gelu", "full", 8),
+        ({"toy": 16}, "toy_gelu", "full", 16),
+        ({"other": 16}, "toy_gelu", "full", 32),
+        ({"toy": 16}, "toy", "mini", 32),
+        ({"toy_mini": 4}, "toy", "mini", 4),
+    ],
+)
+def test_batch_size_falls_back_to_base_and_workload(sizes, name, scale, chosen):
+    def batch_size(name):
+        if name not in sizes:
+            raise ValueError(name)
+        return sizes[name]
+
+    workload = dataclasses.replace(toy(), name=name, scale=scale)
+    assert chosen_batch_size(workload, sgd(batch_size=batch_size)) == chosen

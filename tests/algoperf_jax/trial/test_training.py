@@ -1,0 +1,227 @@
+"""The timed loop on a toy workload and a fake clock."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from fake_time import FakeTime
+from toy_runs import OUT_OF_REACH, run, sgd, slow_selection, steps_evaluated
+from toy_workload import dataset, toy
+
+from algoperf_jax.errors import UserError
+from algoperf_jax.files import read_json
+from algoperf_jax.rules import Limits, Target
+from algoperf_jax.trial.setup import Settings
+from algoperf_jax.trial.training import train
+
+
+def test_first_evaluation_follows_step_one_and_the_others_the_period():
+    now = FakeTime()
+    submission = sgd(select=slow_selection(now, 4.0))
+    result = run(submission=submission, now=now, max_steps=8)
+    # Period 10 s, steps of 4 s: evaluations when 10 s have passed since the last one.
+    assert steps_evaluated(result) == [1, 4, 7, 8]
+    assert [row["score"] for row in result.ledger.evaluations] == [4, 16, 28, 32]
+
+
+def test_training_that_completes_is_evaluated_once_more():
+    result = run(max_steps=5)
+    assert steps_evaluated(result) == [1, 5]
+    assert result.outcome.status == "training complete"
+
+
+def test_run_stops_at_the_validation_target():
+    result = run(toy(target=Target("score", "max", -10.0, 1.0)), max_steps=50)
+    assert result.outcome.status == "reached"
+    assert (result.outcome.step_at_target, result.ledger.step) == (1, 1)
+
+
+def test_stop_at_both_goes_on_to_the_test_target():
+    workload = toy(target=Target("score", "max", -10.0, 1.0))
+    result = run(workload, max_steps=3, stop_at="both")
+    assert result.ledger.step == 3
+    assert (result.outcome.status, result.outcome.step_at_target) == ("reached", 1)
+
+
+def test_goals_are_sticky():
+    # The first step does nothing, the later ones make the score worse and worse.
+    diverging = sgd(optimizer=lambda hp, problem: optax.sgd(lambda step: -step))
+    workload = toy(target=Target("score", "max", -3.0, 1.0))
+    result = run(workload, diverging, max_steps=4, stop_at="both", eval_every_steps=1)
+    scores = [row["validation/score"] for row in result.ledger.evaluations]
+    assert scores[0] >= -3.0 > scores[-1]
+    assert (result.outcome.status, result.outcome.step_at_target) == ("reached", 1)
+
+
+def test_budget_ends_the_run_without_another_evaluation():
+    now = FakeTime()
+    workload = toy(target=OUT_OF_REACH, limits={"v0.5": Limits(100, 25.0)})
+    result = run(workload, sgd(select=slow_selection(now, 4.0)), now=now)
+    assert result.outcome.status == "budget exhausted"
+    # Steps end at 4, 8, ..., 28 s; the evaluation due at 28 s would be after the budget.
+    assert (result.ledger.step, steps_evaluated(result)) == (7, [1, 4])
+
+
+def test_self_tuning_has_the_larger_budget():
+    now = FakeTime()
+    workload = toy(target=OUT_OF_REACH, limits={"v0.5": Limits(100, 10.0)})
+    result = run(workload, sgd(select=slow_selection(now, 4.0)), now=now, tuning="self")
+    assert result.ledger.step == 8  # 32 s of 3 x 10 s
+
+
+def test_time_spent_in_eval_view_counts_and_can_exhaust_the_budget():
+    now = FakeTime()
+    work = now.device_work(40)
+
+    def view(opt_state, params, model_state):
+        return jax.tree.map(lambda x: work(x.ravel()[:1])[0] * 0 + x, params), model_state
+
+    workload = toy(target=OUT_OF_REACH, limits={"v0.5": Limits(100, 25.0)})
+    result = run(workload, sgd(eval_view=view), now=now)
+    assert result.outcome.status == "budget exhausted"
+    assert result.ledger.evaluations == []
+
+
+def test_device_work_is_never_billed_to_evaluation():
+    # Each step takes 3 s on the device alone. An unsynchronised clock would read 0 for the steps
+    # and find their time in the evaluation that waits for them.
+    now = FakeTime()
+    work = now.device_work(3)
+
+    def slow(hp, problem):
+        def update(updates, state, params=None):
+            return jax.tree.map(lambda g: -0.01 * g, updates), work(state)
+
+        return optax.GradientTransformation(lambda params: jnp.float32(0), update)
+
+    settings = Settings(replicas=1, max_steps=6, eval_every_steps=3)
+    result = train(toy(target=OUT_OF_REACH), sgd(optimizer=slow), settings, now=now)
+    assert steps_evaluated(result) == [1, 3, 6]
+    assert [row["score"] for row in result.ledger.evaluations] == [3, 9, 18]
+    assert result.ledger.eval_seconds == 0
+
+
+def test_evaluation_is_off_the_clock():
+    now = FakeTime()
+
+    def slow_data(split, source, **kwargs):
+        if split == "validation":
+            now.advance(100)
+        return dataset(split, source, **kwargs)
+
+    result = run(toy(target=OUT_OF_REACH, dataset=slow_data), now=now, max_steps=2)
+    assert result.ledger.submission_seconds == 0
+    assert result.ledger.eval_seconds == 200
+
+
+def test_evaluation_does_not_change_training():
+    often = run(max_steps=6, eval_every_steps=1)
+    seldom = run(max_steps=6)
+    for a, b in zip(jax.tree.leaves(often.state), jax.tree.leaves(seldom.state), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_eval_view_is_what_is_evaluated_and_training_goes_on_without_it():
+    zeros = sgd(eval_view=lambda opt, params, ms: (jax.tree.map(jnp.zeros_like, params), ms))
+    viewed = run(submission=zeros, max_steps=4)
+    plain = run(max_steps=4)
+    assert viewed.ledger.evaluations[-1] != plain.ledger.evaluations[-1]
+    # All parameters zero: the output is 0 whatever the input, so the loss is the mean of y squared.
+    y = dataset("validation", None, batch_size=96, replicas=1, seed=0)
+    expected = float(np.mean(next(y)["y"] ** 2))
+    assert viewed.ledger.evaluations[-1]["validation/loss"] == pytest.approx(expected, rel=1e-5)
+    for a, b in zip(jax.tree.leaves(viewed.state), jax.tree.leaves(plain.state), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_nan_loss_fails_the_trial_with_its_files_intact(tmp_path):
+    submission = sgd(hyperparameters={"learning_rate": float("nan")})
+    result = run(submission=submission, folder=tmp_path / "trial", max_steps=5)
+    assert result.outcome.status == "failed"
+    assert "loss of step 2 is not finite" in result.outcome.reason
+    assert read_json(tmp_path / "trial" / "outcome.json")["status"] == "failed"
+    assert (tmp_path / "trial" / "eval_measurements.csv").read_text().count("\n") == 2
+
+
+def test_resumed_trial_does_not_pay_for_compilation_again(tmp_path):
+    now = FakeTime()
+
+    class Interrupt(BaseException):
+        pass
+
+    taken = []
+
+    def select(stream):
+        now.advance(1)
+        taken.append(1)
+        if len(taken) == 4:
+            raise Interrupt
+        return next(stream)
+
+    def slow_to_trace(hp, problem):
+        def update(updates, state, params=None):
+            now.advance(100)
+            return jax.tree.map(lambda g: -0.01 * g, updates), state
+
+        return optax.GradientTransformation(lambda params: (), update)
+
+    submission = sgd(optimizer=slow_to_trace, select=select)
+    arguments = {"now": now, "folder": tmp_path / "trial", "max_steps": 5, "eval_every_steps": 1}
+    with pytest.raises(Interrupt):
+        run(submission=submission, **arguments)
+    resumed = run(submission=submission, **arguments)
+    assert [row["score"] for row in resumed.ledger.evaluations] == [101, 102, 103, 104, 105]
+
+
+def test_exception_in_the_submission_fails_the_trial_with_its_reason(tmp_path):
+    def select(stream):
+        raise ValueError("no more of this")
+
+    result = run(submission=sgd(select=select), folder=tmp_path / "trial")
+    assert result.outcome.status == "failed"
+    assert result.outcome.reason == "ValueError: no more of this"
+    assert "in select" in read_json(tmp_path / "trial" / "outcome.json")["traceback"]
+
+
+def test_break_between_goal_and_outcome_does_not_train_on(tmp_path):
+    workload = toy(target=Target("score", "max", -10.0, 1.0))
+    folder = tmp_path / "trial"
+    assert run(workload, folder=folder, max_steps=50).ledger.step == 1
+    (folder / "outcome.json").unlink()
+    resumed = run(workload, folder=folder, max_steps=50)
+    assert (resumed.outcome.status, resumed.ledger.step) == ("reached", 1)
+
+
+def test_trial_that_cannot_be_resumed_stays_as_it_is(tmp_path):
+    class Interrupt(BaseException):
+        pass
+
+    def select(stream):
+        if taken:
+            raise Interrupt
+        taken.append(1)
+        return next(stream)
+
+    taken, folder = [], tmp_path / "trial"
+    # The file that defines an optimizer identifies the trial, so both are defined in this one.
+    plain = {"optimizer": lambda hp, problem: optax.sgd(0.1)}
+    with pytest.raises(Interrupt):
+        run(submission=sgd(**plain, select=select), folder=folder, max_steps=3)
+    other = sgd(optimizer=lambda hp, problem: optax.adam(0.1))
+    with pytest.raises(UserError, match="does not fit this trial"):
+        run(submission=other, folder=folder, max_steps=3)
+    assert not (folder / "outcome.json").exists()
+    resumed = run(submission=sgd(**plain), folder=folder, max_steps=3)
+    assert resumed.outcome.status == "training complete"
+
+
+def test_overwriting_discards_the_old_trial_only_when_the_new_one_is_ready(tmp_path):
+    folder = tmp_path / "trial"
+    run(folder=folder, max_steps=1)
+    settings = Settings(replicas=2, max_steps=1, hyperparameters={"lr": 1.0})
+    with pytest.raises(UserError, match="takes no hyperparameter"):
+        train(toy(), sgd(), settings, folder=folder, overwrite=True)
+    assert (folder / "outcome.json").exists()
+    settings = Settings(replicas=2, max_steps=2)
+    assert train(toy(), sgd(), settings, folder=folder, overwrite=True).ledger.step <= 2
