@@ -19,10 +19,12 @@ class Entry(NamedTuple):
     Attributes:
       path: `"package.module:attribute"`.
       summary: one line for a listing.
+      scales: of a workload, the scales at which it exists.
     """
 
     path: str
     summary: str
+    scales: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,6 +70,28 @@ class Facts:
 
 
 @dataclasses.dataclass(frozen=True)
+class Conditions:
+    """What a rule set fixes beside budgets: the hardware, and the arithmetic that goes with it.
+
+    Attributes:
+      hardware: the accelerators, for people.
+      replicas: how many there are; into so many parts a batch is divided at full scale.
+      batch_statistics: `"replica"`: batch norm takes the statistics of each replica's part of the
+        batch; `"global"`: those of the whole batch.
+      matmul_precision: of products and convolutions of float32 arrays, one of JAX's names:
+        `"float32"`, or `"default"` for what the hardware does unasked (TF32 on newer GPUs).
+      evaluation_shards: into how many parts the reference divides an evaluation batch. Where it
+        drops what does not fill a batch, this decides which part of a split it evaluates.
+    """
+
+    hardware: str
+    replicas: int
+    batch_statistics: Literal["replica", "global"]
+    matmul_precision: Literal["float32", "default"]
+    evaluation_shards: int
+
+
+@dataclasses.dataclass(frozen=True)
 class RuleSet:
     """One edition of the rules.
 
@@ -80,6 +102,7 @@ class RuleSet:
       self_tuning_studies: runs per workload under self-tuning.
       self_tuning_factor: budget of a self-tuning run, in units of the workload's runtime.
       held_out: whether one variant of each data set joins the scoring.
+      conditions: hardware and arithmetic.
       r_max: a time above this multiple of the fastest one counts as a miss.
     """
 
@@ -89,6 +112,7 @@ class RuleSet:
     self_tuning_studies: int
     self_tuning_factor: float
     held_out: bool
+    conditions: Conditions
     r_max: float = 4.0
 
     def budget_factor(self, tuning: Tuning) -> float:
@@ -96,10 +120,28 @@ class RuleSet:
         return self.self_tuning_factor if tuning == "self" else 1.0
 
 
+_EIGHT_V100 = Conditions(
+    hardware="8 x V100",
+    replicas=8,
+    batch_statistics="replica",
+    matmul_precision="float32",
+    evaluation_shards=8,
+)
+# From v0.6 on the reference runs one program on a batch that is sharded over the devices.
+_EIGHT_V100_AS_ONE = dataclasses.replace(_EIGHT_V100, batch_statistics="global")
+
 RULE_SETS = {
-    "v0.5": RuleSet("v0.5", 5, 5, 5, self_tuning_factor=3.0, held_out=True),
-    "v0.6": RuleSet("v0.6", 5, 3, 3, self_tuning_factor=1.5, held_out=False),
+    "v0.5": RuleSet("v0.5", 5, 5, 5, self_tuning_factor=3.0, held_out=True, conditions=_EIGHT_V100),
+    "v0.6": RuleSet(
+        "v0.6", 5, 3, 3, self_tuning_factor=1.5, held_out=False, conditions=_EIGHT_V100_AS_ONE
+    ),
 }
+DEFAULT_RULES = "v0.5"
+
+
+def same_limits(step_hint: int, runtime_seconds: float) -> dict[str, Limits]:
+    """The same limits under every rule set, as a workload at scale mini has them."""
+    return dict.fromkeys(RULE_SETS, Limits(step_hint, runtime_seconds))
 
 
 def rule_set(name: str) -> RuleSet:

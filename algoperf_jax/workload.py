@@ -2,23 +2,25 @@
 
 A workload fixes everything a training algorithm may not change: the data, the model, the loss,
 the metric and the target. Its functions are free of side effects and can be jitted; only
-`dataset` and `locate_data` touch files.
+`open_data` and what `dataset` returns touch files.
 """
 
 import dataclasses
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import jax
 
+from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import UserError
 from algoperf_jax.parameters import Params, infer_kinds
-from algoperf_jax.rules import Limits, Target
+from algoperf_jax.rules import Conditions, Limits, Target
 
 Batch = Any  # a pytree of arrays; on the host its leaves have a leading replica axis
 ModelState = Any  # batch-norm statistics; an empty dict where a model has none
+Data = Any  # what a workload's `open_data` returns: records, tables, a tokenizer
 Scale = Literal["full", "mini"]
 Split = Literal["train", "eval_train", "validation", "test"]
 
@@ -27,6 +29,20 @@ BatchNormMode = Literal["update", "batch", "running"]
 `update`: normalise with the batch's statistics, return new running ones;
 `batch`: normalise with the batch's statistics, running ones unchanged;
 `running`: normalise with the running statistics."""
+
+AXIS = "replica"
+LANE = "lane"
+AXES = (AXIS, LANE)
+"""Names of the axes that a forward pass with collectives reduces over, for all replicas of the
+global batch: devices, and the replicas that a device carries. See `Workload.collective_forward`."""
+
+
+def check_batch_norm_mode(mode: str) -> None:
+    """Raises a `UserError` for a mode that does not exist, with those that do."""
+    if mode not in get_args(BatchNormMode):
+        raise UserError(
+            f"unknown batch-norm mode {mode!r}; there are {', '.join(get_args(BatchNormMode))}"
+        )
 
 
 class LossType(enum.IntEnum):
@@ -80,8 +96,8 @@ class ApplyFn(Protocol):
     """The forward pass on one replica's batch.
 
     `train` switches dropout and the like on; `dropout_rate` may be traced, and rate 0 drops
-    nothing. Returns the model's outputs and the model state that `batch_norm` asks
-    for.
+    nothing; `rng` is None where `train` is False. Returns the model's outputs and the model state
+    that `batch_norm` asks for.
     """
 
     def __call__(
@@ -90,7 +106,7 @@ class ApplyFn(Protocol):
         model_state: ModelState,
         batch: Batch,
         *,
-        rng: jax.Array,
+        rng: jax.Array | None,
         train: bool,
         dropout_rate: jax.Array | float,
         batch_norm: BatchNormMode,
@@ -116,25 +132,56 @@ class EvalFn(Protocol):
     def __call__(self, params: Params, model_state: ModelState, batch: Batch) -> Any: ...
 
 
+class OpenDataFn(Protocol):
+    """`open_data(data_dir, cache_dir) -> data`, the workload's data, opened once for a trial.
+
+    `data_dir` is the folder with the data of all workloads; None at scale mini, where the embedded
+    sample is expanded below `cache_dir`. What comes back is an object of the workload's own, handed
+    to `dataset` and `compute_metrics`. What takes long may be read when it is first asked for, but
+    files that are missing, or of another data set, are a `DataError` here, with what to do.
+    """
+
+    def __call__(self, data_dir: Path | None, cache_dir: Path) -> Data: ...
+
+
 class DatasetFn(Protocol):
     """The batches of a split, as host arrays with a leading replica axis and a padding mask.
 
     Training batches go on for ever in an order that `seed` decides. The other splits give every
     example exactly once, in an order of their own, and then stop; the seed has no bearing on
-    them. `batch_size` is global; `replica_slice` names the replicas of this process (default:
-    all), and only their part of each batch is built.
+    them. Only the part of each batch that `share` says is built.
     """
 
     def __call__(
-        self,
-        split: Split,
-        source: Path,
-        *,
-        batch_size: int,
-        replicas: int,
-        seed: int,
-        replica_slice: range | None = None,
+        self, split: Split, data: Data, share: BatchShare, *, seed: int
     ) -> BatchIterator | Iterator[Batch]: ...
+
+
+class MetricsFn(Protocol):
+    """Metrics of a split from its merged collection, on the host.
+
+    `data` holds what comes with the data set, for example the tokenizer that BLEU needs. Gives a
+    flat dict of floats, `loss` and the target's metric among them.
+    """
+
+    def __call__(self, merged: Any, data: Data) -> Mapping[str, Any]: ...
+
+
+def computed(merged: Any, data: Data) -> Mapping[str, Any]:
+    """The collection's own `compute()`, which suffices where metrics need nothing of the data."""
+    del data
+    return merged.compute()
+
+
+class ExampleBatchFn(Protocol):
+    """`example_batch(share, split=..., seed=...)`: a host batch of made-up examples.
+
+    It has the structure, shapes and dtypes of a batch that `dataset` gives for the share, and
+    values that a model can be run on, without any data or data library. It serves initialisation,
+    tracing, measurement, and checks of the contract.
+    """
+
+    def __call__(self, share: BatchShare, *, split: Split = "train", seed: int = 0) -> Batch: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,16 +202,14 @@ class Workload:
       default_dropout_rate: the rate where a submission does not choose one.
       supports_label_smoothing: whether the loss heeds `label_smoothing`.
       output_layers: top-level keys of `params` that produce the model's outputs.
-      init, apply, loss, eval, dataset: see the protocols of this module.
-      locate_data: `(data_dir or None, cache_dir) -> source`, the folder that `dataset` reads;
-        checks what can be checked quickly and raises a `DataError` that says what to do. At
-        scale mini it expands the embedded sample.
+      init, apply, loss, eval: see the protocols of this module.
+      open_data, dataset, example_batch: see the protocols of this module.
+      compute_metrics: from a split's merged collection to its metrics, see `MetricsFn`.
       kinds: `params -> tree of ParameterKind`, where the naming rule does not fit.
-      random_batch: `(batch_size, replicas, seed) -> host batch`, random numbers in the shapes and
-        dtypes of a training batch, for measurements where there are no data; loads no data
-        library. None: the workload has none.
-      collective_forward: the forward pass itself reduces over `replicas.AXES` (batch norm
-        synchronised across replicas).
+      collective_forward: the forward pass itself reduces over `AXES` (batch norm synchronised
+        across replicas).
+      under: `conditions -> Workload`, this workload as a rule set's conditions have it; None: it is
+        the same under all of them.
     """
 
     name: str
@@ -185,10 +230,12 @@ class Workload:
     loss: LossFn
     eval: EvalFn
     dataset: DatasetFn
-    locate_data: Callable[[Path | None, Path], Path]
+    open_data: OpenDataFn
+    example_batch: ExampleBatchFn
+    compute_metrics: MetricsFn = computed
     kinds: Callable[[Params], Any] = infer_kinds
-    random_batch: Callable[[int, int, int], Batch] | None = None
     collective_forward: bool = False
+    under: Callable[[Conditions], "Workload"] | None = None
 
     def limits_under(self, rules: str) -> Limits:
         """The limits under the named rule set; a `UserError` lists those there are."""

@@ -84,7 +84,9 @@ def ratios(flags: argparse.Namespace, scale: str) -> None:
     print(f"median ratio {median:.4f}, ratio of the fastest {fastest:.4f}, of {len(pairs)} pairs")
 
 
-def trial_of(flags: argparse.Namespace, workload: Any, data_dir: Path | None) -> Any:
+def trial_of(
+    flags: argparse.Namespace, workload: Any, data_dir: Path | None, data: Any = None
+) -> Any:
     """The trial that the flags describe."""
     from algoperf_jax.trial.setup import Settings, set_up
 
@@ -92,18 +94,14 @@ def trial_of(flags: argparse.Namespace, workload: Any, data_dir: Path | None) ->
         workload,
         reference_algorithms.get(flags.submission),
         Settings(replicas=flags.replicas, batch_size=flags.batch_size, data_dir=data_dir),
+        data=data,
     )
 
 
 def host_batches(trial: Any) -> Any:
     """The trial's training batches on the host."""
-    return trial.workload.dataset(
-        "train",
-        trial.source,
-        batch_size=trial.problem.batch_size,
-        replicas=trial.layout.count,
-        seed=trial.data_seed,
-    )
+    share = trial.layout.share(trial.problem.batch_size)
+    return trial.workload.dataset("train", trial.data, share, seed=trial.data_seed)
 
 
 def loop_overhead(trial: Any, host_batches: list, steps: int) -> tuple[float, float]:
@@ -119,10 +117,10 @@ def loop_overhead(trial: Any, host_batches: list, steps: int) -> tuple[float, fl
         marks.append(time.perf_counter())
         return next(stream)
 
-    def built_beforehand(split: str, source: Path, **arguments: Any) -> Any:
+    def built_beforehand(split: str, data: Any, share: Any, *, seed: int) -> Any:
         if split == "train":
             return itertools.cycle(host_batches)
-        return trial.workload.dataset(split, source, **arguments)
+        return trial.workload.dataset(split, data, share, seed=seed)
 
     looped_trial = dataclasses.replace(
         trial,
@@ -183,13 +181,11 @@ def image_input(flags: argparse.Namespace) -> None:
 def step_time(flags: argparse.Namespace, scale: str) -> None:
     """Prints the seconds of the bare step on random batches."""
     workload = workloads.get(flags.workload, scale)
-    if workload.random_batch is None:
-        raise UserError(f"{workload.name} has no random batches; measure --part=loop on data")
     # Nothing of the data is read, so there is no need that any be there.
-    workload = dataclasses.replace(workload, locate_data=lambda data_dir, cache_dir: Path())
-    trial = trial_of(flags, workload, Path() if scale == "full" else None)
+    trial = trial_of(flags, workload, Path() if scale == "full" else None, data=())
     size, replicas = trial.problem.batch_size, trial.layout.count
-    batches = [workload.random_batch(size, replicas, seed) for seed in range(2)]
+    share = trial.layout.share(size)
+    batches = [workload.example_batch(share, seed=seed) for seed in range(2)]
     measure = bare_step(trial, list(itertools.islice(itertools.cycle(batches), flags.steps)))
     seconds = []
     for _ in range(flags.repetitions):

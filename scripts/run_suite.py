@@ -247,9 +247,11 @@ def write_slurm(flags: argparse.Namespace, suite: Suite, still: Sequence[Job]) -
 
 def check_data(flags: argparse.Namespace, suite: Suite) -> None:
     """Raises where data are missing: now, rather than after a day of other workloads."""
+    from algoperf_jax.trial.setup import open_data
+
     cache_dir = (flags.cache_dir or suite_plan.DEFAULT_CACHE_DIR).expanduser()
     for workload in suite.workloads.values():
-        workload.locate_data(flags.data_dir, cache_dir)
+        open_data(workload, flags.data_dir, cache_dir)
 
 
 def discard(home: Path) -> None:

@@ -1,13 +1,14 @@
 """Small ImageNets in the layout of TensorFlow Datasets, written with TensorFlow's own writer."""
 
 import itertools
-import json
 from pathlib import Path
 
 import numpy as np
 from jpeg_files import encoded
+from tfds_files import enter_split
 
 from algoperf_jax.data.cpu_tensorflow import import_tensorflow
+from workloads.imagenet.files import IMAGENET
 
 FOLDERS = {
     "train": Path("imagenet2012", "5.1.0"),
@@ -55,13 +56,9 @@ def write_shards(root: Path, split: str, shards: list[list[bytes]]) -> None:
         with tf.io.TFRecordWriter(str(shard_path(root, split, k, len(shards)))) as writer:
             for content in records:
                 writer.write(content)
-    path = folder / "dataset_info.json"
-    info = json.loads(path.read_text()) if path.exists() else {"splits": []}
-    info["splits"] = [entry for entry in info["splits"] if entry["name"] != split]
-    # Lengths are texts there, as protocol buffers write 64-bit integers to JSON.
-    lengths = [str(len(records)) for records in shards]
-    info["splits"].append({"name": split, "shardLengths": lengths})
-    path.write_text(json.dumps(info))
+    enter_split(folder, split, [len(records) for records in shards])
+    for name in IMAGENET.metadata_files[1:]:
+        (folder / name).touch()
 
 
 def write_pictures(root: Path, split: str, shard_lengths: list[int]) -> None:

@@ -1,7 +1,6 @@
 """A workload of a few dozen parameters with batch norm and dropout, for tests of the kit."""
 
 import dataclasses
-from pathlib import Path
 
 import clu.metrics
 import flax
@@ -11,8 +10,7 @@ import numpy as np
 
 from algoperf_jax.nn.dropout import dropout
 from algoperf_jax.rules import Limits, Target
-from algoperf_jax.trial import replicas
-from algoperf_jax.workload import LossTerms, LossType, Workload
+from algoperf_jax.workload import AXES, LossTerms, LossType, Workload
 
 FEATURES = 5
 HIDDEN = 8
@@ -90,10 +88,9 @@ def examples(split):
 class TrainBatches:
     """Random examples; batch `n` depends on the seed and `n` alone."""
 
-    def __init__(self, batch_size, replicas, seed, replica_slice):
+    def __init__(self, share, seed):
         self.x, self.y = examples("train")
-        self.batch_size, self.replicas, self.seed = batch_size, replicas, seed
-        self.replica_slice = replica_slice or range(replicas)
+        self.share, self.seed = share, seed
         self.position = 0
 
     def __iter__(self):
@@ -101,10 +98,10 @@ class TrainBatches:
 
     def __next__(self):
         index = np.random.default_rng([self.seed, self.position]).integers(
-            0, EXAMPLES, self.batch_size
+            0, EXAMPLES, self.share.batch_size
         )
         self.position += 1
-        index = index.reshape(self.replicas, -1)[list(self.replica_slice)]
+        index = index.reshape(self.share.replicas, -1)[list(self.share.local)]
         weights = np.ones(index.shape, np.float32)
         return {"x": self.x[index], "y": self.y[index], "weights": weights}
 
@@ -115,21 +112,30 @@ class TrainBatches:
         self.position = state["position"]
 
 
-def dataset(split, source, *, batch_size, replicas, seed, replica_slice=None):
+def dataset(split, data, share, *, seed):
     if split == "train":
-        return TrainBatches(batch_size, replicas, seed, replica_slice)
+        return TrainBatches(share, seed)
     x, y = examples("train" if split == "eval_train" else split)
-    keep = list(replica_slice or range(replicas))
     batches = []
-    for start in range(0, EXAMPLES, batch_size):
-        part = slice(start, start + batch_size)
+    for start in range(0, EXAMPLES, share.batch_size):
+        part = slice(start, start + share.batch_size)
         batch = {"x": x[part], "y": y[part], "weights": np.ones(len(x[part]), np.float32)}
         batch = {
-            k: np.pad(v, [(0, batch_size - len(v))] + [(0, 0)] * (v.ndim - 1))
+            k: np.pad(v, [(0, share.batch_size - len(v))] + [(0, 0)] * (v.ndim - 1))
             for k, v in batch.items()
         }
-        batches.append({k: v.reshape(replicas, -1, *v.shape[1:])[keep] for k, v in batch.items()})
+        batches.append(
+            {
+                k: v.reshape(share.replicas, -1, *v.shape[1:])[list(share.local)]
+                for k, v in batch.items()
+            }
+        )
     return iter(batches)
+
+
+def example_batch(share, *, split="train", seed=0):
+    x = np.random.default_rng(seed).normal(size=(*share.shape, FEATURES)).astype(np.float32)
+    return {"x": x, "y": x.sum(-1), "weights": np.ones(share.shape, np.float32)}
 
 
 def toy(**changes):
@@ -158,7 +164,8 @@ def toy(**changes):
         loss=loss,
         eval=evaluate,
         dataset=dataset,
-        locate_data=lambda data_dir, cache_dir: Path(cache_dir),
+        open_data=lambda data_dir, cache_dir: "the toy's data",
+        example_batch=example_batch,
     )
     return dataclasses.replace(workload, **changes)
 
@@ -167,7 +174,7 @@ def toy_with_synchronised_batch_norm():
     """The workload with batch statistics over all replicas rather than one."""
 
     def synchronised(*args, **kwargs):
-        return apply(*args, **kwargs, axes=replicas.AXES)
+        return apply(*args, **kwargs, axes=AXES)
 
     def evaluate_synchronised(params, model_state, batch):
         return evaluate(params, model_state, batch)

@@ -3,51 +3,59 @@
 `workloads.get("ogbg")` gives the workload at scale mini, `get("ogbg", "full")` the benchmark's.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.registry import Entry, Registry
 
+SCALES = ("mini", "full")
+
+
+def _base(folder: str, summary: str) -> Entry:
+    """A base workload; its folder's `workload(name, scale)` makes it and its variants."""
+    return Entry(f"workloads.{folder}:workload", summary, SCALES)
+
+
+def _variant(folder: str, summary: str) -> Entry:
+    """A variant; no targets were set for them at mini."""
+    return Entry(f"workloads.{folder}:workload", summary, ("full",))
+
+
 CATALOGUE = Registry(
     kind="workload",
     attribute="workload",
     entries={
-        "imagenet_resnet": Entry(
-            "workloads.imagenet:imagenet_resnet", "ResNet-50 on photographs (ImageNet)"
+        "imagenet_resnet": _base("imagenet", "ResNet-50 on photographs (ImageNet)"),
+        "imagenet_resnet_silu": _variant("imagenet", "imagenet_resnet with SiLU activations"),
+        "imagenet_resnet_gelu": _variant("imagenet", "imagenet_resnet with GELU activations"),
+        "imagenet_resnet_large_bn_init": _variant(
+            "imagenet", "imagenet_resnet whose branches start loud"
         ),
-        "imagenet_resnet_silu": Entry(
-            "workloads.imagenet:imagenet_resnet_silu", "imagenet_resnet with SiLU activations"
+        "imagenet_vit": _base("imagenet", "vision transformer ViT-S/16 on photographs"),
+        "imagenet_vit_glu": _variant("imagenet", "imagenet_vit with gated MLPs"),
+        "imagenet_vit_post_ln": _variant(
+            "imagenet", "imagenet_vit with layer norms behind the residual sums"
         ),
-        "imagenet_resnet_gelu": Entry(
-            "workloads.imagenet:imagenet_resnet_gelu", "imagenet_resnet with GELU activations"
-        ),
-        "imagenet_resnet_large_bn_init": Entry(
-            "workloads.imagenet:imagenet_resnet_large_bn_init",
-            "imagenet_resnet whose branches start loud",
-        ),
-        "imagenet_vit": Entry(
-            "workloads.imagenet:imagenet_vit", "vision transformer ViT-S/16 on photographs"
-        ),
-        "imagenet_vit_glu": Entry(
-            "workloads.imagenet:imagenet_vit_glu", "imagenet_vit with gated MLPs"
-        ),
-        "imagenet_vit_post_ln": Entry(
-            "workloads.imagenet:imagenet_vit_post_ln",
-            "imagenet_vit with layer norms behind the residual sums",
-        ),
-        "imagenet_vit_map": Entry(
-            "workloads.imagenet:imagenet_vit_map", "imagenet_vit pooled by attention"
-        ),
-        "ogbg": Entry("workloads.ogbg:ogbg", "graph network on molecules (ogbg-molpcba)"),
-        "ogbg_gelu": Entry("workloads.ogbg:ogbg_gelu", "ogbg with GELU activations"),
-        "ogbg_silu": Entry("workloads.ogbg:ogbg_silu", "ogbg with SiLU activations"),
-        "ogbg_model_size": Entry(
-            "workloads.ogbg:ogbg_model_size", "ogbg with a shallower, narrower network"
-        ),
+        "imagenet_vit_map": _variant("imagenet", "imagenet_vit pooled by attention"),
+        "ogbg": _base("ogbg", "graph network on molecules (ogbg-molpcba)"),
+        "ogbg_gelu": _variant("ogbg", "ogbg with GELU activations"),
+        "ogbg_silu": _variant("ogbg", "ogbg with SiLU activations"),
+        "ogbg_model_size": _variant("ogbg", "ogbg with a shallower, narrower network"),
     },
 )
 
-SCALES = ("mini", "full")
+
+def scales(name: str) -> tuple[str, ...]:
+    """The scales at which a workload of the catalogue exists, without loading it.
+
+    Raises:
+      UserError: there is no such name.
+    """
+    if name not in CATALOGUE.entries:
+        raise UserError(f"unknown workload {name!r}; there are {', '.join(CATALOGUE.entries)}")
+    return CATALOGUE.entries[name].scales
 
 
 def get(name: str, scale: str = "mini") -> Any:
@@ -65,20 +73,32 @@ def get(name: str, scale: str = "mini") -> Any:
 
     if scale not in SCALES:
         raise UserError(f"unknown scale {scale!r}; there are {', '.join(SCALES)}")
+    if name in CATALOGUE.entries and scale not in scales(name):
+        raise UserError(_elsewhere(name, scale, " and ".join(scales(name))))
     found = CATALOGUE.load(name)
-    try:
-        workload = found if isinstance(found, Workload) else found(scale)
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"workload {name!r}: making it at scale {scale} raised {type(error).__name__}: {error}"
-        ) from error
+    workload = found if isinstance(found, Workload) else _made(name, found, scale)
     if not isinstance(workload, Workload):
         raise UserError(
             f"workload {name!r}: expected a Workload or a function that makes one, found "
             f"{type(workload).__name__}"
         )
     if workload.scale != scale:
-        raise UserError(f"workload {name!r} exists at scale {workload.scale!r} only, not {scale!r}")
+        raise UserError(_elsewhere(name, scale, workload.scale))
     return workload
+
+
+def _made(name: str, function: Callable, scale: str) -> Any:
+    if name in CATALOGUE.entries:
+        function = functools.partial(function, name)
+    try:
+        return function(scale)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"workload {name!r}: making it at scale {scale} raised {type(error).__name__}: {error}"
+        ) from error
+
+
+def _elsewhere(name: str, scale: str, there: str) -> str:
+    return f"workload {name!r} exists at scale {there} only, not {scale}"

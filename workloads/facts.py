@@ -5,6 +5,8 @@ here, and so does scoring. Source: the rules of the MLCommons AlgoPerf training-
 benchmark, editions v0.5 and v0.6. Targets of error rates are stated as accuracies.
 """
 
+from typing import Any
+
 from algoperf_jax.rules import Facts, Limits, Target
 
 
@@ -115,3 +117,22 @@ def _variant(name: str, targets: tuple[float, float]) -> Facts:
 
 
 FACTS = {**BASE, **{name: _variant(name, t) for name, t in _VARIANT_TARGETS.items()}}
+
+
+def described(name: str, scale: str, mini: Facts) -> dict[str, Any]:
+    """The fields of a `Workload` that say which one it is and what its trials are held to.
+
+    Args:
+      name: of the workload or variant.
+      scale: `"full"` takes the facts from the table.
+      mini: the facts at scale mini.
+    """
+    facts = FACTS[name] if scale == "full" else mini
+    return {
+        "name": name,
+        "base_name": base_name(name),
+        "scale": scale,
+        "target": facts.target,
+        "limits": facts.limits,
+        "eval_period_seconds": facts.eval_period_seconds,
+    }

@@ -13,6 +13,7 @@ import numpy as np
 from algoperf_jax import tuning
 from algoperf_jax.check.source import Finding
 from algoperf_jax.contracts import check_arrays
+from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import Tuning
 from algoperf_jax.submission import Submission
@@ -21,7 +22,7 @@ from algoperf_jax.trial.programs import Programs
 from algoperf_jax.trial.setup import Settings, Trial, set_up
 from algoperf_jax.trial.step import training_step
 from algoperf_jax.trial.training import train
-from algoperf_jax.workload import Workload
+from algoperf_jax.workload import Data, Split, Workload
 
 STEPS = 2
 MOST_FIXED_POINTS = 5
@@ -186,8 +187,8 @@ def watching_the_drain(workload: Workload) -> tuple[Workload, list[str]]:
     """
     found: list[str] = []
 
-    def dataset(split: Any, source: Path, **options: Any) -> Any:
-        batches = workload.dataset(split, source, **options)
+    def dataset(split: Split, data: Data, share: BatchShare, *, seed: int) -> Any:
+        batches = workload.dataset(split, data, share, seed=seed)
         return _looking_first(batches, found) if split == "eval_train" else batches
 
     return dataclasses.replace(workload, dataset=dataset), found

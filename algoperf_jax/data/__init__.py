@@ -1,1 +1,16 @@
-"""Input-pipeline pieces that several workloads share."""
+"""Input machinery that the workloads share.
+
+batch_share.py     which part of every global batch a process builds
+order.py           which example comes at which position of a stream, by arithmetic
+batches.py         batches planned from positions, built ahead of use, resumed by one integer
+packing.py         items of different sizes packed into fixed room: the other kind of plan
+batch_cache.py     evaluation batches kept in memory, up to a bound
+tfrecords.py       TFRecord files by record number
+tfds_folder.py     folders as TensorFlow Datasets keeps them: described, checked, written
+stored.py          where a workload's prepared data lie, and what to do when they do not
+preparation.py     from upstream's files to prepared data: disk, download, lock, conversion
+archives.py        zip and tar files unpacked safely
+download.py        downloads that can be interrupted, resumed and trusted
+sample.py          embedded samples expanded into a cache
+cpu_tensorflow.py  TensorFlow as a library for files, kept off the accelerators
+"""

@@ -16,11 +16,26 @@ BLOCK_LENGTH = 16
 
 
 class Order(Protocol):
-    """An endless stream of examples."""
+    """A stream of examples, endless or finite."""
 
     def between(self, start: int, stop: int) -> np.ndarray:
-        """Returns the examples at positions `start` to `stop - 1`, int64 `[stop - start]`."""
+        """Returns the examples at positions `start` to `stop - 1`, int64 `[stop - start]`.
+
+        A finite stream returns fewer behind its end.
+        """
         ...
+
+
+class OnePass:
+    """Every one of some examples once, in the order given."""
+
+    def __init__(self, examples: np.ndarray):
+        """Makes the stream of `examples`, int64."""
+        self._examples = examples
+
+    def between(self, start: int, stop: int) -> np.ndarray:
+        """Returns the examples at positions `start` to `stop - 1`, as far as there are any."""
+        return self._examples[start:stop]
 
 
 def random_words(seed: Sequence[int], start: int, stop: int) -> np.ndarray:

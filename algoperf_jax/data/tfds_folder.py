@@ -1,4 +1,4 @@
-"""Folders of TFRecord files as TensorFlow Datasets keeps them, written from examples at hand.
+"""Folders of TFRecord files as TensorFlow Datasets keeps them: described, checked and written.
 
 `<name>[/<config>]/<version>` holds the shards of all splits beside `dataset_info.json` and
 `features.json`; `tfds.builder` reads such a folder without a network.
@@ -19,19 +19,24 @@ from algoperf_jax.errors import DataError
 
 INFO_FILE = "dataset_info.json"
 
+UNFINISHED = ".unfinished-"
+"""How the names of folders begin in which data sets are being written."""
+
 
 @dataclasses.dataclass(frozen=True)
-class Dataset:
-    """What a data set's folder and files are called.
+class TfdsFolder:
+    """A data set's folder: what it and its files are called, and what is in them.
 
     Attributes:
       folder: `<name>/<version>` or `<name>/<config>/<version>`.
       shards: number of files that each split is written to.
+      examples: of each split of the complete data set.
       metadata_files: what else the folder holds.
     """
 
     folder: Path
     shards: Mapping[str, int]
+    examples: Mapping[str, int]
     metadata_files: tuple[str, ...] = (INFO_FILE, "features.json")
 
     @property
@@ -40,17 +45,17 @@ class Dataset:
         return self.folder.parts[0]
 
     def shard_paths(self, root: Path, split: str) -> list[Path]:
-        """Returns the paths of a split's files; `root` is what holds `folder`."""
+        """Returns the paths that a split is written to; `root` is what holds `folder`."""
         total = self.shards[split]
         stem = f"{self.name}-{split}.tfrecord"
         return [root / self.folder / f"{stem}-{k:05d}-of-{total:05d}" for k in range(total)]
 
-    def record_paths(self, root: Path) -> list[Path]:
-        """Returns the paths of all splits' files."""
-        return [path for split in self.shards for path in self.shard_paths(root, split)]
-
-    def is_there(self, root: Path) -> bool:
+    def is_there(self, root: Path, remedy: str | None = None) -> bool:
         """Whether `root` has the data set, in whatever number of files.
+
+        Args:
+          root: what holds `folder`.
+          remedy: what a person can do about missing files, the end of error messages.
 
         Raises:
           DataError: it has a part of it only; names the first missing file.
@@ -58,7 +63,7 @@ class Dataset:
         folder = root / self.folder
         if not folder.exists():
             return False
-        remedy = f"remove {folder} and run the command again"
+        remedy = remedy or f"remove {folder} and run the command again"
         for split in self.shards:
             tfds_shards(folder, self.name, split, remedy)
         for name in self.metadata_files:
@@ -66,14 +71,26 @@ class Dataset:
                 raise DataError(f"{folder / name} is missing; {remedy}")
         return True
 
-    def examples(self, root: Path) -> dict[str, int]:
-        """Returns the number of examples of each split; `is_there` must hold."""
+    def check_examples(self, root: Path, expected: Mapping[str, int], remedy: str) -> None:
+        """Raises a `DataError` where a split's number of examples is not the one expected.
+
+        Args:
+          root: what holds the data set, `is_there`.
+          expected: examples by split; other names in it are not looked at.
+          remedy: the end of the error message.
+        """
         folder = root / self.folder
-        return {s: sum(tfds_shards(folder, self.name, s, "")[1]) for s in self.shards}
+        for split in self.shards:
+            found = sum(tfds_shards(folder, self.name, split, remedy)[1])
+            if found != expected.get(split, found):
+                raise DataError(
+                    f"{folder / INFO_FILE}: split {split!r} has {found:,} examples, there should "
+                    f"be {expected[split]:,}; {remedy}"
+                )
 
 
 @dataclasses.dataclass(frozen=True)
-class Split:
+class NewSplit:
     """The examples of a split, made one by one while they are written.
 
     Attributes:
@@ -86,7 +103,7 @@ class Split:
     example: Callable[[int], Mapping[str, Any]]
 
 
-def write_atomically(dataset: Dataset, root: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(dataset: TfdsFolder, root: Path, write: Callable[[Path], None]) -> None:
     """Calls `write(unfinished_root)` and moves the data set that it made there to `root`.
 
     The folder appears complete or not at all; when it is there already, nothing is done. Of several
@@ -99,7 +116,7 @@ def write_atomically(dataset: Dataset, root: Path, write: Callable[[Path], None]
         return
     final = root / dataset.folder
     final.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=final.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=final.parent) as folder:
         write(Path(folder))
         try:
             os.rename(Path(folder) / dataset.folder, final)
@@ -109,9 +126,9 @@ def write_atomically(dataset: Dataset, root: Path, write: Callable[[Path], None]
 
 
 def write_dataset(
-    dataset: Dataset,
+    dataset: TfdsFolder,
     root: Path,
-    splits: Mapping[str, Split],
+    splits: Mapping[str, NewSplit],
     features: Any,
     **info: Any,
 ) -> None:
@@ -172,7 +189,7 @@ def shard_borders(records: int, shards: int) -> list[int]:
 
 
 def _write_split(
-    name: str, split: Split, features: Any, paths: Sequence[Path]
+    name: str, split: NewSplit, features: Any, paths: Sequence[Path]
 ) -> tuple[list[int], int]:
     """Writes the shards of a split; returns the records in each and the bytes in all."""
     tf = import_tensorflow()

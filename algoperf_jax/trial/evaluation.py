@@ -2,8 +2,7 @@
 
 import collections
 import functools
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -12,7 +11,7 @@ import numpy as np
 from algoperf_jax import contracts
 from algoperf_jax.trial import replicas
 from algoperf_jax.trial.stream import DeviceStream
-from algoperf_jax.workload import Batch, Split, Workload
+from algoperf_jax.workload import Batch, Data, Split, Workload
 
 # The records' names of the splits, in the order in which they are evaluated.
 SPLITS: dict[Split, str] = {"eval_train": "train", "validation": "validation", "test": "test"}
@@ -25,10 +24,10 @@ class Evaluator:
     evaluations before has any bearing on them.
     """
 
-    def __init__(self, workload: Workload, layout: replicas.Replicas, source: Path):
+    def __init__(self, workload: Workload, layout: replicas.Replicas, data: Data):
         self._workload = workload
         self._layout = layout
-        self._source = source
+        self._data = data
         self._program = layout.map(self._device_program)
         for split in SPLITS:
             self._batches(split)  # opened once, so that damaged data are found before training
@@ -47,22 +46,17 @@ class Evaluator:
                 values[f"{name}/num_examples"] = self._workload.num_examples[split]
         return values
 
-    def _split(self, split: Split, params: Any, model_state: Any) -> dict[str, Any]:
+    def _split(self, split: Split, params: Any, model_state: Any) -> Mapping[str, Any]:
         results = list(self._results(self._batches(split), params, model_state))
         parts = [part for result in results for part in self._layout.fetch_each(result)]
         merged = functools.reduce(lambda a, b: a.merge(b), parts)
         if self._layout.process_count > 1:
             merged = _merge_processes(merged)
-        return merged.compute()
+        return self._workload.compute_metrics(merged, self._data)
 
     def _batches(self, split: Split) -> DeviceStream:
         batches = self._workload.dataset(
-            split,
-            self._source,
-            batch_size=self._workload.eval_batch_size,
-            replicas=self._layout.count,
-            seed=0,
-            replica_slice=self._layout.local,
+            split, self._data, self._layout.share(self._workload.eval_batch_size), seed=0
         )
         return DeviceStream(batches, self._layout)
 

@@ -19,12 +19,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import UserError
-
-AXIS = "replica"
-LANE = "lane"
-AXES = (AXIS, LANE)
-"""The axis names a workload's own collectives reduce over (`Workload.collective_forward`)."""
+from algoperf_jax.workload import AXIS, LANE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +32,14 @@ class Replicas:
       count: replicas in the whole job.
       devices: the devices of this process that carry them.
       process_index, process_count: this process among the job's processes.
+      matmul_precision: of float32 products in mapped programs, see `rules.Conditions`.
     """
 
     count: int
     devices: tuple[jax.Device, ...]
     process_index: int = 0
     process_count: int = 1
+    matmul_precision: str = "float32"
 
     @property
     def lanes(self) -> int:
@@ -53,9 +52,19 @@ class Replicas:
         per_process = self.count // self.process_count
         return range(self.process_index * per_process, (self.process_index + 1) * per_process)
 
+    def share(self, batch_size: int) -> BatchShare:
+        """What this process builds of a global batch of that size."""
+        return BatchShare(batch_size, self.count, self.local)
+
     def map(self, program: Callable, donate: Sequence[int] = ()) -> Callable:
         """`program` mapped over the devices with axis name `AXIS`, all arguments stacked."""
-        return jax.pmap(program, axis_name=AXIS, devices=self._all_devices, donate_argnums=donate)
+
+        @functools.wraps(program)
+        def precise(*arguments: Any) -> Any:
+            with jax.default_matmul_precision(self.matmul_precision):
+                return program(*arguments)
+
+        return jax.pmap(precise, axis_name=AXIS, devices=self._all_devices, donate_argnums=donate)
 
     def put_state(self, tree: Any) -> Any:
         """A copy of the tree on every device, stacked `[devices, ...]`."""
@@ -112,7 +121,11 @@ class Replicas:
         return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
 
 
-def replicas_on(devices: Sequence[jax.Device] | None = None, count: int | None = None) -> Replicas:
+def replicas_on(
+    devices: Sequence[jax.Device] | None = None,
+    count: int | None = None,
+    matmul_precision: str = "float32",
+) -> Replicas:
     """The layout of `count` replicas (default: one per device) on the devices of this job.
 
     In a one-process job with fewer replicas than devices, or a count that the devices do not
@@ -132,9 +145,9 @@ def replicas_on(devices: Sequence[jax.Device] | None = None, count: int | None =
                 f"replicas: {count} given, a multiple of the job's {len(local) * processes} "
                 "devices is needed in a multi-process job"
             )
-        return Replicas(count, local, jax.process_index(), processes)
+        return Replicas(count, local, jax.process_index(), processes, matmul_precision)
     used = max(n for n in range(1, min(len(local), count) + 1) if count % n == 0)
-    return Replicas(count, local[:used])
+    return Replicas(count, local[:used], matmul_precision=matmul_precision)
 
 
 def shards(x: jax.Array) -> list:
@@ -162,8 +175,8 @@ def sum_over_replicas(
       rng: the step's key; each replica gets it folded with its own index, so what it draws does
         not depend on how many devices there are.
       lanes: replicas carried by this device.
-      collective_forward: `program` holds collectives over `AXES`, so the lanes have to run side
-        by side (`vmap`, at the memory of all lanes) rather than one after the other (`scan`).
+      collective_forward: `program` holds collectives over `workload.AXES`, so the lanes have to run
+        side by side (`vmap`, at the memory of all lanes) and not one after the other (`scan`).
 
     Returns:
       The terms summed over all replicas, equal on all devices, and what this device's replicas

@@ -15,15 +15,12 @@ import optax
 from algoperf_jax import contracts
 from algoperf_jax.errors import UserError
 from algoperf_jax.parameters import Params, describe
-from algoperf_jax.rules import Tuning, rule_set
+from algoperf_jax.rules import DEFAULT_RULES, RuleSet, Tuning, rule_set
 from algoperf_jax.submission import Hyperparameters, Problem, Submission, TrainState
 from algoperf_jax.trial.environment import describe_environment
 from algoperf_jax.trial.replicas import Replicas, replicas_on
 from algoperf_jax.trial.stream import DeviceStream
-from algoperf_jax.workload import ModelState, Workload
-
-BENCHMARK_REPLICAS = 8
-"""Accelerators of the benchmark's hardware; fewer devices emulate them at full scale."""
+from algoperf_jax.workload import Data, ModelState, Workload
 
 DEFAULT_CACHE_DIR = Path("~/.cache/algoperf_jax")
 """Where embedded samples are expanded, unless the caller says otherwise."""
@@ -39,7 +36,7 @@ class Settings:
       hyperparameters: values that replace those of the submission's default point.
       seed: of the experiment; study and trial are folded into it.
       study, trial: which study (from 0) and which of its trials (from 1) this is.
-      replicas: None for eight at full scale and one per device at mini.
+      replicas: None for the accelerators of the rule set at full scale and one per device at mini.
       batch_size: global; None for the submission's choice, or else the workload's.
       max_steps: ends the training after so many steps.
       stop_at: `"validation"` ends at the validation target, `"both"` goes on to the test target.
@@ -48,7 +45,7 @@ class Settings:
       data_dir: where the full-scale data lie.
     """
 
-    rules: str = "v0.5"
+    rules: str = DEFAULT_RULES
     tuning: Tuning = "external"
     hyperparameters: Mapping[str, Any] | None = None
     seed: int = 0
@@ -101,7 +98,7 @@ class Trial:
       hyperparameters: its point.
       optimizer: what the submission's factory made of these.
       layout: the replicas on their devices.
-      source: the folder that holds the data.
+      data: the workload's data, opened.
       data_seed: seed of the order of training data.
       init_key, loop_key: uint32 `[2]`, for the initial model and for the steps.
     """
@@ -113,7 +110,7 @@ class Trial:
     hyperparameters: Hyperparameters
     optimizer: optax.GradientTransformation
     layout: Replicas
-    source: Path
+    data: Data
     data_seed: int
     init_key: jax.Array
     loop_key: jax.Array
@@ -132,14 +129,8 @@ class Trial:
 
     def training_batches(self) -> DeviceStream:
         """The endless stream of training batches."""
-        batches = self.workload.dataset(
-            "train",
-            self.source,
-            batch_size=self.problem.batch_size,
-            replicas=self.layout.count,
-            seed=self.data_seed,
-            replica_slice=self.layout.local,
-        )
+        share = self.layout.share(self.problem.batch_size)
+        batches = self.workload.dataset("train", self.data, share, seed=self.data_seed)
         return DeviceStream(batches, self.layout)
 
     def configuration(self) -> dict[str, Any]:
@@ -178,6 +169,7 @@ class Trial:
             "workload.eval_period_time_sec": problem.eval_period_seconds,
             "workload.num_train_examples": problem.num_train_examples,
             "budget_sec": problem.budget_seconds,
+            "conditions": dataclasses.asdict(rule_set(self.settings.rules).conditions),
             "rng_seed": self.settings.seed,
             **describe_environment(),
         }
@@ -188,31 +180,35 @@ def set_up(
     submission: Submission,
     settings: Settings,
     cache_dir: Path = DEFAULT_CACHE_DIR,
+    data: Data | None = None,
 ) -> Trial:
     """Checks all that can be checked without training and derives the rest.
+
+    Args:
+      workload, submission, settings: what to train, how, and what was chosen.
+      cache_dir: where embedded data are expanded.
+      data: the workload's data where the caller has opened them already; None: opened here.
 
     Raises:
       UserError: a setting, a hyperparameter, a batch size or the data do not fit, with what would.
     """
-    _check_kinds(workload, submission, settings)
+    _check_arguments(workload, submission, settings)
     rules = rule_set(settings.rules)
     limits = workload.limits_under(settings.rules)
+    if workload.under is not None:
+        workload = workload.under(rules.conditions)
     hyperparameters = submission.point(settings.hyperparameters)
     batch_size = settings.batch_size or chosen_batch_size(workload, submission)
-    count = settings.replicas or _default_replicas(workload, batch_size)
+    count = settings.replicas or _default_replicas(workload, batch_size, rules)
     for what, size in (("batch size", batch_size), ("eval batch size", workload.eval_batch_size)):
         if size % count:
             raise UserError(
                 f"{workload.name}: {what} {size} is not divisible by {count} replicas; "
                 f"choose --replicas among the divisors of {size}"
             )
-    layout = replicas_on(count=count)
-    try:
-        source = workload.locate_data(settings.data_dir, Path(cache_dir).expanduser())
-    except OSError as error:
-        raise UserError(
-            f"{workload.name}: cannot use {error.filename} for its data: {error.strerror}"
-        ) from None
+    layout = replicas_on(count=count, matmul_precision=rules.conditions.matmul_precision)
+    if data is None:
+        data = open_data(workload, settings.data_dir, cache_dir)
     key = trial_key(workload.name, settings.seed, settings.study, settings.trial)
     data_key, init_key, loop_key = jax.random.split(key, 3)
     params, _ = jax.eval_shape(workload.init, init_key)
@@ -239,14 +235,30 @@ def set_up(
         hyperparameters=hyperparameters,
         optimizer=_optimizer(submission, hyperparameters, problem),
         layout=layout,
-        source=source,
+        data=data,
         data_seed=int(data_key[0]),
         init_key=init_key,
         loop_key=loop_key,
     )
 
 
-def _check_kinds(workload: Workload, submission: Submission, settings: Settings) -> None:
+def open_data(
+    workload: Workload, data_dir: Path | None = None, cache_dir: Path = DEFAULT_CACHE_DIR
+) -> Data:
+    """The workload's data; they can be handed to any number of trials.
+
+    Raises:
+      UserError: the data are missing or malformed, or a folder cannot be used, with what to do.
+    """
+    try:
+        return workload.open_data(data_dir, Path(cache_dir).expanduser())
+    except OSError as error:
+        raise UserError(
+            f"{workload.name}: cannot use {error.filename} for its data: {error.strerror}"
+        ) from None
+
+
+def _check_arguments(workload: Workload, submission: Submission, settings: Settings) -> None:
     """Raises a `UserError` for arguments of the wrong kind or that do not go together."""
     for what, value, kind in (
         ("workload", workload, Workload),
@@ -269,10 +281,10 @@ def _check_kinds(workload: Workload, submission: Submission, settings: Settings)
         )
 
 
-def _default_replicas(workload: Workload, batch_size: int) -> int:
-    """Eight at full scale; at mini as many of the job's devices as divide both batch sizes."""
+def _default_replicas(workload: Workload, batch_size: int, rules: RuleSet) -> int:
+    """The rules' number at full scale; at mini as many devices as divide both batch sizes."""
     if workload.scale == "full":
-        return BENCHMARK_REPLICAS
+        return rules.conditions.replicas
     sizes = batch_size, workload.eval_batch_size
     return next(n for n in range(jax.device_count(), 0, -1) if all(s % n == 0 for s in sizes))
 

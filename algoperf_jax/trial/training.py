@@ -26,7 +26,7 @@ from algoperf_jax.trial.programs import Programs
 from algoperf_jax.trial.progress import Reporter, Silent
 from algoperf_jax.trial.records import LOG_PERIOD_STEPS, TrialRecord, check_folder, discard_folder
 from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR, Settings, Trial, set_up
-from algoperf_jax.workload import Workload
+from algoperf_jax.workload import Data, Workload
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +55,7 @@ def train(
     *,
     folder: Path | None = None,
     cache_dir: Path = DEFAULT_CACHE_DIR,
+    data: Data | None = None,
     now: Now = time.perf_counter,
     reporter: Reporter | None = None,
     profile: bool = False,
@@ -68,6 +69,7 @@ def train(
       folder: where to keep the record, None for none. An unfinished trial of the same
         configuration that lies there is resumed.
       cache_dir: where embedded data are expanded.
+      data: the workload's data, opened beforehand with `open_data`; None: opened here.
       now: a monotonic clock in seconds.
       reporter: what to tell the person who waits.
       profile: write a JAX profiler trace of steps 11 to 20 into the folder.
@@ -77,7 +79,7 @@ def train(
       UserError: the trial cannot begin; no earlier record has been touched then. An error while it
         runs is recorded and becomes the outcome `"failed"` instead.
     """
-    trial = set_up(workload, submission, settings or Settings(), cache_dir)
+    trial = set_up(workload, submission, settings or Settings(), cache_dir, data)
     folder = None if folder is None else Path(folder)
     if profile and folder is None:
         raise UserError("profile: a trace needs a folder to be written to, none was given")
@@ -105,7 +107,7 @@ class TimedLoop:
         self._checkpoints: Checkpoints | None = None
         # Data are opened first: where they are missing or damaged, nothing has been touched yet.
         self._stream = trial.training_batches()
-        self._evaluate = Evaluator(trial.workload, trial.layout, trial.source)
+        self._evaluate = Evaluator(trial.workload, trial.layout, trial.data)
         self._programs = Programs(trial)
         self._in_flight = InFlight()
         self._host_state: dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""The batches of the ImageNet workloads.
+"""The data of the ImageNet workloads and their batches.
 
 A batch is a dict of host arrays with a leading replica axis r; n is the examples of one replica and
 S the image size. Pixels are on the scale 0..255; `inputs.py` normalises and mixes them on the
@@ -19,33 +19,39 @@ cyclically:
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from algoperf_jax.data.batch_cache import BatchCache
+from algoperf_jax.data.batch_share import BatchShare
+from algoperf_jax.data.batches import Examples, TrainBatches, example_plan, one_pass
 from algoperf_jax.data.order import (
     EpochPermutations,
+    OnePass,
     Order,
     ShuffleBuffer,
     interleaved,
     permutation,
     random_words,
 )
-from algoperf_jax.data.parts import built_replicas
-from workloads.imagenet.decoding import Decoded, Decoder, Examples
+from algoperf_jax.data.tfrecords import Records
+from algoperf_jax.workload import Split
+from workloads.imagenet import sample
+from workloads.imagenet.decoding import Decoder
+from workloads.imagenet.files import STORED
 from workloads.imagenet.images import Preprocessing
-from workloads.imagenet.source import locate_data, records_of
-
-__all__ = ["Pipeline", "TrainBatches", "dataset", "locate_data"]
 
 Batch = dict[str, np.ndarray]
-Split = Literal["train", "eval_train", "validation", "test"]
 
 EVAL_CACHE_BYTES = 1 << 30
-"""Memory for decoded evaluation batches, of all splits together, in one process."""
+"""Memory for decoded evaluation batches, of all splits together, of one opened data set."""
+
+BATCHES_AHEAD = 1
+"""Batches that are built while another one is used: of a batch of 1024 float images of 224 px,
+617 MB, three exist at a time."""
 
 SHUFFLE_BATCHES = 16
 """Slots of the reference's shuffle buffer, in global batches."""
@@ -54,8 +60,6 @@ _EVAL_TRAIN_SEED = 0  # the subset is a fact of the workload, equal in all trial
 
 # Numbers that keep a seed's sequences apart from each other.
 _ORDER, _AUGMENTATION, _MIXUP, _SUBSET = 1, 2, 3, 4
-
-_eval_cache = BatchCache(EVAL_CACHE_BYTES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,50 +84,82 @@ class Pipeline:
     threads: int | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class ImagenetData:
+    """The opened data sets.
+
+    Attributes:
+      records: those of `"train"`, `"validation"` or `"test"`, found when first asked for.
+      eval_cache: decoded evaluation batches, as far as they fit.
+    """
+
+    records: Callable[[str], Records]
+    eval_cache: BatchCache
+
+
+def open_data(
+    data_dir: Path | None, cache_dir: Path, *, examples: Mapping[str, int] = STORED.examples
+) -> ImagenetData:
+    """Opens ImageNet and ImageNet-v2 below `data_dir`, or else the expanded sample.
+
+    Raises:
+      DataError: a file is missing, or a split has not so many `examples`.
+    """
+    if data_dir is None:
+        location = STORED.in_sample(sample.root(cache_dir))
+    else:
+        location = STORED.in_data_dir(data_dir)
+        location.check(examples)
+    return ImagenetData(functools.cache(location.records), BatchCache(EVAL_CACHE_BYTES))
+
+
 def dataset(
     split: Split,
-    source: Path,
+    data: ImagenetData,
+    share: BatchShare,
     *,
-    batch_size: int,
-    replicas: int,
     seed: int,
-    replica_slice: range | None = None,
     pipeline: Pipeline = Pipeline(),
-) -> "TrainBatches | Iterator[Batch]":
+) -> TrainBatches | Iterator[Batch]:
     """Returns the batches of a split.
 
     Args:
       split: `"train"` gives endless batches; the others one pass over every example in an order of
         their own. `"eval_train"` is a random subset of the training examples, always the same.
-      source: the folder that `locate_data` returned; a process opens each split once.
-      batch_size: examples that all replicas together take; a multiple of `replicas`.
-      replicas: parts of a global batch, over all processes.
-      seed: of order, augmentation and mixup of the training examples, not negative; the other
-        splits do not use it.
-      replica_slice: the replicas whose parts this process builds; default: all.
+      data: the opened data sets.
+      share: what of each batch is built.
+      seed: of order, augmentation and mixup of the training examples, not negative.
       pipeline: facts of the workload's data.
 
     Raises:
-      DataError: the data are missing or damaged.
-      UserError: `batch_size`, `replicas` and `replica_slice` do not go together.
+      DataError: a file is damaged.
     """
-    source = Path(source)
-    part = _Part.of(batch_size, replicas, replica_slice)
-    records = records_of("train" if split == "eval_train" else split, source)
+    records = data.records("train" if split == "eval_train" else split)
     decoder = Decoder(
         records, pipeline.preprocessing, split == "train", pipeline.num_classes, pipeline.threads
     )
     if split == "train":
-        return TrainBatches(decoder, part, seed, pipeline)
+        plan = example_plan(_train_order(records, share, seed, pipeline), share.batch_size)
+        builder = _TrainBuilder(decoder, share, seed, pipeline.mixup_alpha)
+        return TrainBatches(plan, builder.batch, BATCHES_AHEAD)
     if split == "eval_train":
-        order = _eval_train_records(len(records), pipeline.eval_train_examples)
+        ids = _eval_train_records(len(records), pipeline.eval_train_examples)
     else:
-        order = np.arange(len(records))
-    return _eval_cache.one_pass(
-        (source, split, part, pipeline),
-        _bytes_of_pass(len(order), part, pipeline.preprocessing.image_size),
-        lambda: _one_pass(decoder, order, part),
+        ids = np.arange(len(records))
+    plan = example_plan(OnePass(ids), share.batch_size)
+    build = functools.partial(_eval_batch, decoder, share)
+    return data.eval_cache.one_pass(
+        (split, share, pipeline),
+        _bytes_of_pass(len(ids), share, pipeline.preprocessing.image_size),
+        lambda: one_pass(plan, build, BATCHES_AHEAD),
     )
+
+
+def _train_order(records: Records, share: BatchShare, seed: int, pipeline: Pipeline) -> Order:
+    if pipeline.order == "permutation":
+        return EpochPermutations(len(records), [seed, _ORDER])
+    reading_order = interleaved(records.records_per_file)
+    return ShuffleBuffer(reading_order, SHUFFLE_BATCHES * share.batch_size, [seed, _ORDER])
 
 
 @functools.cache
@@ -133,117 +169,47 @@ def _eval_train_records(records: int, examples: int) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Part:
-    """What a process builds of each global batch.
+class _TrainBuilder:
+    """Builds training batches, each a function of seed and position alone."""
 
-    Attributes:
-      batch_size: examples of the global batch.
-      replicas: its parts.
-      built: the replicas whose parts are built.
-    """
+    decoder: Decoder
+    share: BatchShare
+    seed: int
+    mixup_alpha: float | None
 
-    batch_size: int
-    replicas: int
-    built: range
-
-    @classmethod
-    def of(cls, batch_size: int, replicas: int, replica_slice: range | None) -> "_Part":
-        return cls(batch_size, replicas, built_replicas(batch_size, replicas, replica_slice))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Replicas built, and examples of each."""
-        return len(self.built), self.batch_size // self.replicas
-
-    @functools.cached_property
-    def positions(self) -> np.ndarray:
-        """Where the examples built are in the global batch, int64 `[r n]`, replica by replica."""
-        n = self.batch_size // self.replicas
-        return (np.array(self.built)[:, None] * n + np.arange(n)).reshape(-1)
-
-    @functools.cached_property
-    def previous(self) -> np.ndarray:
-        """Position before each replica's first example, cyclically, int64 `[r]`."""
-        return (self.positions.reshape(self.shape)[:, 0] - 1) % self.batch_size
-
-
-class TrainBatches:
-    """Endless training batches, a function of seed and position alone.
-
-    Batches are built ahead of use by threads that also work while the clock stands, up to a bound
-    (`Decoder.batches`). Of a batch of 1024 float images of 224 px, 617 MB, three exist at a time:
-    the one handed out last, the one asked for and the one after it; and the single images of those
-    that are in work.
-    """
-
-    def __init__(self, decoder: Decoder, part: _Part, seed: int, pipeline: Pipeline):
-        self._decoder = decoder
-        self._part = part
-        self._seed = seed
-        self._pipeline = pipeline
-        self._position = 0
-        self._decoded: Iterator[Decoded] | None = None
-        extra: list[int] = []
-        if pipeline.mixup_alpha is not None:  # examples of other processes that ours are mixed with
-            extra = sorted(set(part.previous.tolist()) - set(part.positions.tolist()))
-        self._decoded_positions = np.concatenate([part.positions, np.array(extra, np.int64)])
-
-    def __iter__(self) -> "TrainBatches":
-        return self
-
-    def __next__(self) -> Batch:
-        if self._decoded is None:
-            examples = self._examples(self._position)
-            self._decoded = self._decoder.batches(examples, len(self._decoded_positions))
-        try:
-            decoded = next(self._decoded)
-        except BaseException:
-            self._decoded = None  # the next call begins again with the same batch
-            raise
-        batch = self._batch(decoded)
-        self._position += self._part.batch_size
-        return batch
-
-    def get_state(self) -> dict[str, int]:
-        """Returns `position`, the number of examples in the batches handed out so far."""
-        return {"position": self._position}
-
-    def set_state(self, state: Mapping[str, int]) -> None:
-        """Goes to a position that `get_state` returned; drops the batches built ahead."""
-        self._position = int(state["position"])
-        self._decoded = None
-
-    def _examples(self, position: int) -> Iterator[Examples]:
-        """What this process decodes of each global batch, from `position` on."""
-        order = self._order()
-        (key,) = random_words([self._seed, _AUGMENTATION], 0, 1).astype(np.int64)
-        while True:
-            records = order.between(position, position + self._part.batch_size)
-            running = position + self._decoded_positions
-            seeds = np.stack([np.full_like(running, key), running], axis=1)
-            yield Examples(records[self._decoded_positions], seeds)
-            position += self._part.batch_size
-
-    def _order(self) -> Order:
-        if self._pipeline.order == "permutation":
-            return EpochPermutations(len(self._decoder.records), [self._seed, _ORDER])
-        reading_order = interleaved(self._decoder.records.records_per_file)
-        slots = SHUFFLE_BATCHES * self._part.batch_size
-        return ShuffleBuffer(reading_order, slots, [self._seed, _ORDER])
-
-    def _batch(self, decoded: Decoded) -> Batch:
-        r, n = self._part.shape
-        images = decoded.images[: r * n].reshape(r, n, *decoded.images.shape[1:])
-        targets = decoded.labels[: r * n].reshape(r, n)
-        batch = {"inputs": images, "targets": targets, "weights": np.ones((r, n), np.float32)}
-        if self._pipeline.mixup_alpha is not None:
-            place = {p: i for i, p in enumerate(self._decoded_positions.tolist())}
-            previous = [place[p] for p in self._part.previous.tolist()]
-            weight = mixup_weight(self._pipeline.mixup_alpha, self._seed, self._position)
-            batch["mixup_weight"] = np.full(r, weight, np.float32)
+    def batch(self, examples: Examples) -> Batch:
+        """This process's part of a global batch."""
+        positions = self._decoded_positions
+        (key,) = random_words([self.seed, _AUGMENTATION], 0, 1).astype(np.int64)
+        seeds = np.stack([np.full_like(positions, key), examples.start + positions], axis=1)
+        decoded = self.decoder.decode(examples.ids[positions], seeds)
+        own = len(self.share.positions)
+        batch = {
+            "inputs": self.share.divided(decoded.images[:own]),
+            "targets": self.share.divided(decoded.labels[:own]),
+            "weights": self.share.mask(self.share.batch_size),
+        }
+        if self.mixup_alpha is not None:
+            place = {p: i for i, p in enumerate(positions.tolist())}
+            previous = [place[p] for p in self._previous.tolist()]
+            weight = mixup_weight(self.mixup_alpha, self.seed, examples.start)
+            batch["mixup_weight"] = np.full(len(previous), weight, np.float32)
             batch["previous_input"] = decoded.images[previous]
             batch["previous_target"] = decoded.labels[previous]
         return batch
+
+    @functools.cached_property
+    def _previous(self) -> np.ndarray:
+        """Position before each replica's first example, cyclically, int64 `[r]`."""
+        first = self.share.positions[:: self.share.per_replica]
+        return (first - 1) % self.share.batch_size
+
+    @functools.cached_property
+    def _decoded_positions(self) -> np.ndarray:
+        """This process's positions, and behind them those of others that they are mixed with."""
+        extra = set() if self.mixup_alpha is None else set(self._previous.tolist())
+        extra -= set(self.share.positions.tolist())
+        return np.concatenate([self.share.positions, np.array(sorted(extra), np.int64)])
 
 
 def mixup_weight(alpha: float, seed: int, position: int) -> float:
@@ -256,21 +222,42 @@ def mixup_weight(alpha: float, seed: int, position: int) -> float:
     return np.random.Generator(np.random.Philox(words)).beta(alpha, alpha)
 
 
-def _one_pass(decoder: Decoder, order: np.ndarray, part: _Part) -> Iterator[Batch]:
-    """Yields batches with each record of `order` once, in that order; the last one is padded."""
-    begins = range(0, len(order), part.batch_size)
-    positions = [p[p < len(order)] for p in (begin + part.positions for begin in begins)]
-    examples = (Examples(order[p], np.zeros((len(p), 2), np.int64)) for p in positions)
-    r, n = part.shape
-    for p, decoded in zip(positions, decoder.batches(examples, r * n), strict=True):
-        real = np.arange(r * n) < len(p)
-        yield {
-            "inputs": decoded.images.reshape(r, n, *decoded.images.shape[1:]),
-            "targets": decoded.labels.reshape(r, n),
-            "weights": real.astype(np.float32).reshape(r, n),
-        }
+def _eval_batch(decoder: Decoder, share: BatchShare, examples: Examples) -> Batch:
+    """This process's part of a global batch of evaluation, the last one padded."""
+    ids = examples.ids[share.positions[share.positions < len(examples.ids)]]
+    decoded = decoder.decode(ids, np.zeros((len(ids), 2), np.int64))
+    return {
+        "inputs": share.divided(decoded.images),
+        "targets": share.divided(decoded.labels),
+        "weights": share.mask(len(examples.ids)),
+    }
 
 
-def _bytes_of_pass(examples: int, part: _Part, size: int) -> int:
-    batches = -(-examples // part.batch_size)
-    return batches * len(part.positions) * (4 * 3 * size * size + 4 + 4)
+def _bytes_of_pass(examples: int, share: BatchShare, size: int) -> int:
+    batches = -(-examples // share.batch_size)
+    return batches * len(share.positions) * (4 * 3 * size * size + 4 + 4)
+
+
+def example_batch(
+    share: BatchShare,
+    *,
+    split: Split = "train",
+    seed: int = 0,
+    pipeline: Pipeline = Pipeline(),
+) -> Batch:
+    """A batch of random pixels and classes; see `workload.ExampleBatchFn`."""
+    rng = np.random.default_rng(seed)
+    side, shape, train = pipeline.preprocessing.image_size, share.shape, split == "train"
+    pixels = rng.integers(0, 256, (*shape, side, side, 3), np.uint8)
+    classes = rng.integers(0, pipeline.num_classes, shape, np.int32)
+    augmented = train and pipeline.preprocessing.randaugment is not None
+    batch = {
+        "inputs": pixels if augmented else pixels.astype(np.float32),
+        "targets": classes,
+        "weights": share.mask(share.batch_size),
+    }
+    if train and pipeline.mixup_alpha is not None:
+        batch["mixup_weight"] = np.full(shape[0], rng.random(), np.float32)
+        batch["previous_input"] = np.roll(batch["inputs"][:, -1], 1, axis=0)
+        batch["previous_target"] = np.roll(classes[:, -1], 1, axis=0)
+    return batch

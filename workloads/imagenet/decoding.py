@@ -1,18 +1,16 @@
-"""From records to batches of decoded images, ahead of use.
+"""From records to decoded images.
 
-Threads read the records of a batch and hand them to a `tf.data` pipeline, which parses and decodes
-them on all processors and joins them to the batch. The pipeline ends with its batch and calls
-nothing back, so a process can end at any time, and an error of a record arrives where its batch is
-asked for.
+Threads read the records of a batch, and a `tf.data` pipeline parses and decodes them on all
+processors and joins them. The pipeline ends with its batch and calls nothing back, so a process can
+end at any time, and an error of a record arrives where its batch is asked for.
 """
 
-import collections
 import dataclasses
 import functools
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,27 +18,12 @@ import numpy as np
 from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data.tfrecords import Records
 from algoperf_jax.errors import DataError
-from workloads.imagenet.faults import fault, file_name
+from workloads.imagenet.diagnosis import diagnosis, file_name
 from workloads.imagenet.images import Preprocessing, eval_image, train_image
-
-BATCHES_AHEAD = 1
-"""Batches that are built while another one is used."""
 
 READING_THREADS = 16
 
 _RECORDS_PER_READ = 64  # enough to make the overhead of handing them to a thread vanish
-
-
-class Examples(NamedTuple):
-    """Some examples of a split.
-
-    Attributes:
-      records: int64 `[n]`, which records.
-      seeds: int64 `[n, 2]`, what the random choices for each one derive from.
-    """
-
-    records: np.ndarray
-    seeds: np.ndarray
 
 
 class Decoded(NamedTuple):
@@ -77,94 +60,62 @@ class Decoder:
         # Here and not with the first batch, which is asked for on the clock.
         _decoding(self.preprocessing, self.train, self._threads)
 
-    def batches(self, examples: Iterable[Examples], size: int) -> Iterator[Decoded]:
-        """Yields the decoded examples, in order, while the next ones are being decoded.
-
-        Threads work ahead of the caller, also while it does something else (an evaluation, with
-        the clock standing), by `BATCHES_AHEAD` batches; then they sleep. So up to two more batches
-        than that exist at a time: the one that is asked for, and one that the caller still has.
+    def decode(self, records: np.ndarray, seeds: np.ndarray) -> Decoded:
+        """Returns the decoded examples, in their order.
 
         Args:
-          examples: those of each batch; may be endless.
-          size: of a batch. Where there are fewer examples, zeros follow them.
+          records: int64 `[n]`, which records.
+          seeds: int64 `[n, 2]`, what the random choices for each one derive from.
 
         Raises:
           DataError: a record cannot be read or does not hold what it should; names file and record.
         """
-        ahead: collections.deque[Future[Decoded]] = collections.deque()
-        try:
-            for some in examples:
-                ahead.append(self._start(some, size))
-                if len(ahead) > BATCHES_AHEAD:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for batch in ahead:
-                batch.cancel()
-
-    @property
-    def _threads(self) -> int:
-        if self.threads is not None:
-            return self.threads
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-    def _start(self, examples: Examples, size: int) -> "Future[Decoded]":
-        """Has threads read and decode a batch."""
-        starts = range(0, len(examples.records), _RECORDS_PER_READ)
-        parts = [examples.records[start : start + _RECORDS_PER_READ] for start in starts]
-        readers = _executor("reading", READING_THREADS)
-        content = [readers.submit(self.records.read, part) for part in parts]
-        decoders = _executor("decoding", BATCHES_AHEAD + 1)
-        return decoders.submit(self._decode, examples, content, size)
-
-    def _decode(
-        self, examples: Examples, content: "Sequence[Future[list[bytes]]]", size: int
-    ) -> Decoded:
-        """Decodes a batch when its records have been read."""
         tf = import_tensorflow()
-        if not content:  # a process's part of the last batch may be padding alone
+        if not len(records):  # a process's part of the last batch may be padding alone
             side = self.preprocessing.image_size
-            return _padded(np.zeros((0, side, side, 3), np.float32), np.zeros(0, np.int32), size)
+            return Decoded(np.zeros((0, side, side, 3), np.float32), np.zeros(0, np.int32))
+        starts = range(0, len(records), _RECORDS_PER_READ)
+        parts = [records[start : start + _RECORDS_PER_READ] for start in starts]
+        payloads = list(itertools.chain.from_iterable(_readers().map(self.records.read, parts)))
         decode = _decoding(self.preprocessing, self.train, self._threads)
-        payloads = list(itertools.chain.from_iterable(part.result() for part in content))
         try:
-            images, labels = decode(tf.constant(payloads), tf.constant(examples.seeds))
+            images, labels = decode(tf.constant(payloads), tf.constant(seeds))
         except _tensorflow_errors() as error:
-            raise self._explained(examples, payloads, error) from None
+            raise self._explained(records, seeds, payloads, error) from None
         # Views of TensorFlow's memory: `numpy()` would copy.
         images, labels = images.__array__(), labels.__array__()
         wrong = np.flatnonzero((labels < 0) | (labels >= self.num_classes))
         if len(wrong):
             i = wrong[0]
             words = f"its label is {labels[i]}, it must be in 0..{self.num_classes - 1}"
-            raise self._error(examples.records[i], payloads[i], words)
-        return _padded(images, labels.astype(np.int32), size)
+            raise self._error(records[i], payloads[i], words)
+        return Decoded(images, labels.astype(np.int32))
 
-    def _explained(self, examples: Examples, payloads: list[bytes], error: Any) -> Exception:
+    @property
+    def _threads(self) -> int:
+        if self.threads is not None:
+            return self.threads
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+
+    def _explained(
+        self, records: np.ndarray, seeds: np.ndarray, payloads: list[bytes], error: Any
+    ) -> Exception:
         """The error of the first example of a batch that cannot be decoded by itself."""
         tf = import_tensorflow()
         decode = _decoding(self.preprocessing, self.train, self._threads)
-        for record, seed, payload in zip(*examples, payloads, strict=True):
+        for record, seed, payload in zip(records, seeds, payloads, strict=True):
             try:
                 decode(tf.constant([payload]), tf.constant(seed[None]))
             except _tensorflow_errors() as own:
-                return self._error(record, payload, fault(payload, str(own)))
+                return self._error(record, payload, diagnosis(payload, str(own)))
         return error
 
     def _error(self, record: int, payload: bytes, words: str) -> DataError:
         return DataError(
             f"{self.records.where(record)}{file_name(payload)}: {words}; {self.records.remedy}"
         )
-
-
-def _padded(images: np.ndarray, labels: np.ndarray, size: int) -> Decoded:
-    """A batch of that size, zeros behind what there is."""
-    if len(labels) == size:
-        return Decoded(images, labels)
-    padded = Decoded(np.zeros((size, *images.shape[1:]), images.dtype), np.zeros(size, np.int32))
-    padded.images[: len(labels)], padded.labels[: len(labels)] = images, labels
-    return padded
 
 
 @functools.cache
@@ -214,6 +165,6 @@ def _tensorflow_errors() -> tuple[type[Exception], ...]:
 
 
 @functools.cache
-def _executor(purpose: str, threads: int) -> ThreadPoolExecutor:
+def _readers() -> ThreadPoolExecutor:
     """Threads that all streams of the process share."""
-    return ThreadPoolExecutor(threads, purpose)
+    return ThreadPoolExecutor(READING_THREADS, "reading records")

@@ -4,29 +4,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from algoperf_jax.data.tfds_folder import INFO_FILE, Dataset
+from algoperf_jax.data.stored import StoredData
+from algoperf_jax.data.tfds_folder import INFO_FILE, TfdsFolder
 
 _METADATA = (INFO_FILE, "features.json", "label.labels.txt")
 
-# The numbers of files are those of the full data sets.
-IMAGENET = Dataset(Path("imagenet2012", "5.1.0"), {"train": 1024, "validation": 64}, _METADATA)
-IMAGENET_V2 = Dataset(Path("imagenet_v2", "matched-frequency", "3.0.0"), {"test": 16}, _METADATA)
+IMAGENET = TfdsFolder(
+    Path("imagenet2012", "5.1.0"),
+    shards={"train": 1024, "validation": 64},
+    examples={"train": 1_281_167, "validation": 50_000},
+    metadata_files=_METADATA,
+)
+IMAGENET_V2 = TfdsFolder(
+    Path("imagenet_v2", "matched-frequency", "3.0.0"),
+    shards={"test": 16},
+    examples={"test": 10_000},
+    metadata_files=_METADATA,
+)
 
-EXAMPLES = {"train": 1_281_167, "validation": 50_000, "test": 10_000}
-"""Examples of each split of the full data sets."""
+STORED = StoredData("imagenet", (IMAGENET, IMAGENET_V2), ("", "imagenet", "imagenet/jax"))
 
 INFO = {"supervised_keys": ("image", "label")}
 """What the metadata of both say beside names and numbers."""
-
-
-def home(data_dir: Path) -> Path:
-    """Returns the folder that holds both data sets, for the folder of all workloads' data sets.
-
-    That is `data_dir`, `data_dir/imagenet` or `data_dir/imagenet/jax`: the first that has ImageNet,
-    else the last.
-    """
-    places = (data_dir, data_dir / "imagenet", data_dir / "imagenet" / "jax")
-    return next((place for place in places if (place / IMAGENET.folder).exists()), places[-1])
 
 
 def features(synsets: Sequence[str]) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
+from algoperf_jax.nn.loss_terms import loss_terms
 from algoperf_jax.workload import LossTerms
 from workloads.imagenet import inputs
 
@@ -27,8 +28,7 @@ def loss(
       label_smoothing: scalar in [0, 1], may be traced.
 
     Returns:
-      `LossTerms`: `summed`, float32 scalar, the sum over examples; `n_valid`, float32 scalar, the
-      sum of the weights; `per_example`, float32 `[N]`, 0 where the weight is 0.
+      `LossTerms` over the examples, `per_example` float32 `[N]`.
 
     Raises:
       ValueError: the shapes of logits, targets and weights do not go together.
@@ -42,7 +42,4 @@ def loss(
             f"{logits.shape}, {batch['targets'].shape} and {weights_N.shape}"
         )
     y_NxK = (1.0 - label_smoothing) * y_NxK + label_smoothing / num_classes
-    entropies_N = -jnp.sum(y_NxK * jax.nn.log_softmax(logits), axis=-1)
-    # A weight of 0 times NaN would be NaN.
-    per_example = jnp.where(weights_N != 0, weights_N * entropies_N, 0.0)
-    return LossTerms(summed=per_example.sum(), n_valid=weights_N.sum(), per_example=per_example)
+    return loss_terms(-jnp.sum(y_NxK * jax.nn.log_softmax(logits), axis=-1), weights_N)

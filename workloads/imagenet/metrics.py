@@ -9,27 +9,21 @@ import jax
 import jax.numpy as jnp
 from clu import metrics as clu_metrics
 
+from algoperf_jax.nn.metrics import floats, masked_mean
 from workloads.imagenet import inputs
 from workloads.imagenet.loss import loss
-
-
-def _masked_mean(value: str) -> type[clu_metrics.Metric]:
-    """A mean of the output named `value` over the examples that are not padding."""
-    return clu_metrics.Average.from_fun(
-        lambda **outputs: {"values": outputs[value], "mask": outputs["is_example"]}
-    )
 
 
 @flax.struct.dataclass
 class ImagenetMetrics(clu_metrics.Collection):
     """Accuracy and mean loss over the examples of a split."""
 
-    accuracy: _masked_mean("is_correct")
-    loss: _masked_mean("loss")
+    accuracy: masked_mean("is_correct", "is_example")
+    loss: masked_mean("loss", "is_example")
 
     def compute(self) -> dict[str, float]:
         """Returns `accuracy`, the share of examples in [0, 1], and `loss`."""
-        return {name: float(value) for name, value in super().compute().items()}
+        return floats(super().compute())
 
 
 def evaluate(logits: jax.Array, batch: Mapping[str, jax.Array]) -> ImagenetMetrics:

@@ -10,33 +10,15 @@ Axis letters in names of arrays:
 """
 
 import functools
-from typing import Any, get_args
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
-from algoperf_jax.parameters import Params
-from algoperf_jax.workload import BatchNormMode, ModelState
-
-ACTIVATIONS = {
-    "relu": nn.relu,
-    "gelu": lambda x: nn.gelu(x, approximate=True),
-    "silu": nn.silu,
-}
+from algoperf_jax.nn.activations import activation
+from algoperf_jax.nn.batch_norm import batch_norm as batch_norm_layer
+from algoperf_jax.workload import BatchNormMode
 
 _Conv = functools.partial(nn.Conv, use_bias=False)
-
-
-def _batch_norm(name: str, batch_norm: BatchNormMode, scale_init: float = 1.0) -> nn.BatchNorm:
-    """A batch norm over batch, height and width; running averages move by a tenth."""
-    return nn.BatchNorm(
-        use_running_average=batch_norm == "running",
-        momentum=0.9,
-        epsilon=1e-5,
-        scale_init=nn.initializers.constant(scale_init),
-        name=name,
-    )
 
 
 class BottleneckResNetBlock(nn.Module):
@@ -45,33 +27,35 @@ class BottleneckResNetBlock(nn.Module):
     Attributes:
       width: channels within the block; its output has four times as many.
       stride: of the 3x3 convolution, and of the shortcut.
-      activation: a key of `ACTIVATIONS`.
+      activation: its name.
       last_scale_init: initial scale of the branch's last batch norm.
+      statistics_axes: see `ResNet`.
     """
 
     width: int
     stride: int
     activation: str
     last_scale_init: float
+    statistics_axes: tuple[str, ...]
 
     @nn.compact
     def __call__(self, x_NxHxWxC: jax.Array, *, batch_norm: BatchNormMode) -> jax.Array:
         """Returns float32 `[N, ceil(H / stride), ceil(W / stride), 4 * width]`."""
-        activation = ACTIVATIONS[self.activation]
+        act = activation(self.activation)
         strides = (self.stride, self.stride)
-        norm = functools.partial(_batch_norm, batch_norm=batch_norm)
+        norm = functools.partial(batch_norm_layer, mode=batch_norm, axes=self.statistics_axes)
 
         y_NxHxWxC = _Conv(self.width, (1, 1), name="Conv_0")(x_NxHxWxC)
-        y_NxHxWxC = activation(norm("BatchNorm_0")(y_NxHxWxC))
+        y_NxHxWxC = act(norm("BatchNorm_0")(y_NxHxWxC))
         # "SAME" pads a stride of 2 below and to the right only, where the side is even.
         y_NxHxWxC = _Conv(self.width, (3, 3), strides, padding="SAME", name="Conv_1")(y_NxHxWxC)
-        y_NxHxWxC = activation(norm("BatchNorm_1")(y_NxHxWxC))
+        y_NxHxWxC = act(norm("BatchNorm_1")(y_NxHxWxC))
         y_NxHxWxC = _Conv(4 * self.width, (1, 1), name="Conv_2")(y_NxHxWxC)
         y_NxHxWxC = norm("BatchNorm_2", scale_init=self.last_scale_init)(y_NxHxWxC)
         if x_NxHxWxC.shape != y_NxHxWxC.shape:
             x_NxHxWxC = _Conv(4 * self.width, (1, 1), strides, name="Conv_proj")(x_NxHxWxC)
             x_NxHxWxC = norm("BatchNorm_proj")(x_NxHxWxC)
-        return activation(x_NxHxWxC + y_NxHxWxC)
+        return act(x_NxHxWxC + y_NxHxWxC)
 
 
 class ResNet(nn.Module):
@@ -88,6 +72,8 @@ class ResNet(nn.Module):
       activation: "relu", "gelu" (tanh approximation) or "silu".
       last_scale_init: initial scale of the last batch norm of each block's branch. At 0 the
         branches are silent in the beginning.
+      statistics_axes: names of the axes over which batch statistics are averaged; (): those of the
+        images given.
     """
 
     stage_sizes: tuple[int, ...] = (3, 4, 6, 3)
@@ -95,30 +81,36 @@ class ResNet(nn.Module):
     num_classes: int = 1000
     activation: str = "relu"
     last_scale_init: float = 0.0
+    statistics_axes: tuple[str, ...] = ()
 
     @nn.compact
-    def __call__(self, images_NxHxWxC: jax.Array, *, batch_norm: BatchNormMode) -> jax.Array:
+    def __call__(
+        self,
+        images_NxHxWxC: jax.Array,
+        *,
+        train: bool = False,
+        dropout_rate: float | jax.Array = 0.0,
+        batch_norm: BatchNormMode,
+    ) -> jax.Array:
         """Computes the logits of images.
 
         Args:
           images_NxHxWxC: float32 `[N, H, W, 3]`, normalised.
-          batch_norm: which statistics normalise. Those of the batch are over all of `images`. Each
-            mode but "running" writes new running averages, so "batch_stats" must be mutable; see
-            `apply`.
+          train, dropout_rate: without effect, there is no dropout in this model.
+          batch_norm: which statistics normalise. Each mode but "running" writes running averages
+            moved by a tenth towards the batch's means and (biased) variances, so "batch_stats" must
+            be mutable.
 
         Returns:
           float32 `[N, num_classes]`.
         """
-        if self.activation not in ACTIVATIONS:
-            known = ", ".join(sorted(ACTIVATIONS))
-            raise ValueError(f"Unknown activation {self.activation!r}; known are {known}.")
-        if batch_norm not in get_args(BatchNormMode):
-            known = ", ".join(get_args(BatchNormMode))
-            raise ValueError(f"Unknown batch-norm mode {batch_norm!r}; known are {known}.")
+        del train, dropout_rate
         padding = [(3, 3), (3, 3)]
         x_NxHxWxC = _Conv(self.width, (7, 7), (2, 2), padding, name="Conv_init")(images_NxHxWxC)
-        x_NxHxWxC = _batch_norm("BatchNorm_init", batch_norm)(x_NxHxWxC)
-        x_NxHxWxC = ACTIVATIONS[self.activation](x_NxHxWxC)
+        x_NxHxWxC = batch_norm_layer("BatchNorm_init", batch_norm, axes=self.statistics_axes)(
+            x_NxHxWxC
+        )
+        x_NxHxWxC = activation(self.activation)(x_NxHxWxC)
         x_NxHxWxC = nn.max_pool(x_NxHxWxC, (3, 3), (2, 2), padding=[(1, 1), (1, 1)])
 
         number = 0
@@ -129,6 +121,7 @@ class ResNet(nn.Module):
                     stride=2 if stage > 0 and position == 0 else 1,
                     activation=self.activation,
                     last_scale_init=self.last_scale_init,
+                    statistics_axes=self.statistics_axes,
                     name=f"BottleneckResNetBlock_{number}",
                 )
                 x_NxHxWxC = block(x_NxHxWxC, batch_norm=batch_norm)
@@ -136,46 +129,3 @@ class ResNet(nn.Module):
         x_NxC = x_NxHxWxC.mean(axis=(1, 2))
         kernel_init = nn.initializers.normal(0.01)
         return nn.Dense(self.num_classes, kernel_init=kernel_init, name="Dense_0")(x_NxC)
-
-
-def init(network: ResNet, rng: jax.Array) -> tuple[Params, ModelState]:
-    """Draws initial parameters and running averages, which do not depend on the images' size.
-
-    Args:
-      network: the model.
-      rng: a JAX random key.
-
-    Returns:
-      The parameters, and the model state `{"batch_stats": ...}`: means 0 and variances 1.
-    """
-    smallest = jnp.ones((1, 32, 32, 3))
-    variables = network.init(rng, smallest, batch_norm="running")
-    return variables["params"], {"batch_stats": variables["batch_stats"]}
-
-
-def apply(
-    network: ResNet,
-    params: Params,
-    model_state: ModelState,
-    images_NxHxWxC: jax.Array,
-    *,
-    batch_norm: BatchNormMode,
-) -> tuple[jax.Array, ModelState]:
-    """Computes logits, and the model state that the mode asks for.
-
-    Args:
-      network: the model.
-      params: as `init` gives them.
-      model_state: `{"batch_stats": ...}`.
-      images_NxHxWxC: float32 `[N, H, W, 3]`, normalised.
-      batch_norm: "update" returns running averages moved by a tenth towards the batch's means and
-        (biased) variances; the others return `model_state` itself.
-
-    Returns:
-      The logits, float32 `[N, num_classes]`, and the model state.
-    """
-    variables: dict[str, Any] = {"params": params, **model_state}
-    logits, written = network.apply(
-        variables, images_NxHxWxC, batch_norm=batch_norm, mutable=["batch_stats"]
-    )
-    return logits, dict(written) if batch_norm == "update" else model_state

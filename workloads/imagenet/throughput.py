@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from algoperf_jax.data.batch_cache import BatchCache
+from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.data.cpu_tensorflow import import_tensorflow
-from algoperf_jax.data.tfds_folder import Split, write_dataset
+from algoperf_jax.data.tfds_folder import NewSplit, write_dataset
 from algoperf_jax.workload import Workload
-from workloads.imagenet.dataset import Pipeline, dataset
-from workloads.imagenet.files import IMAGENET, features
+from workloads.imagenet.dataset import ImagenetData, Pipeline, dataset
+from workloads.imagenet.files import IMAGENET, STORED, features
 from workloads.imagenet.images import decode, random_box, resize
 
 HEIGHT, WIDTH = 375, 500
@@ -36,9 +38,10 @@ class Throughput:
         whole: Any = workload.dataset
         pipeline: Pipeline = whole.keywords["pipeline"]
         self._pipeline = dataclasses.replace(pipeline, threads=1)
-        self._folder = folder
         self._jpegs = [_photograph(i) for i in range(DIFFERENT_IMAGES)]
         _write(self._jpegs, folder)
+        records = STORED.in_data_dir(folder).records
+        self._data = ImagenetData(records, BatchCache(0))
 
     @property
     def bytes_per_image(self) -> float:
@@ -47,14 +50,8 @@ class Throughput:
 
     def pipeline(self, images: int) -> float:
         """Images per second through `dataset`: reading, parsing, decoding, augmenting, batching."""
-        batches = dataset(
-            "train",
-            self._folder,
-            batch_size=BATCH_SIZE,
-            replicas=1,
-            seed=0,
-            pipeline=self._pipeline,
-        )
+        share = BatchShare.whole(BATCH_SIZE)
+        batches = dataset("train", self._data, share, seed=0, pipeline=self._pipeline)
         return _rate(batches, images)
 
     def limit(self, images: int) -> float:
@@ -108,6 +105,6 @@ def _write(jpegs: list[bytes], folder: Path) -> None:
     def example(i: int) -> dict[str, Any]:
         return {"image": jpegs[i], "label": i % 1000, "file_name": f"{i}.JPEG"}
 
-    split = Split([str(i) for i in range(len(jpegs))], example)
+    split = NewSplit([str(i) for i in range(len(jpegs))], example)
     import_tensorflow()
     write_dataset(files, folder, {"train": split}, features([f"n{i:08d}" for i in range(1000)]))

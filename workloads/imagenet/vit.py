@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from algoperf_jax.nn.dropout import Dropout
-from algoperf_jax.parameters import Params
+from algoperf_jax.workload import BatchNormMode
 
 LAYER_NORM_EPSILON = 1e-6
 LONGEST_PERIOD = 10_000.0  # of the position embedding, over 2 pi and in patches
@@ -260,7 +260,12 @@ class ViT(nn.Module):
 
     @nn.compact
     def __call__(
-        self, images_NxHxWxC: jax.Array, *, train: bool, dropout_rate: float | jax.Array
+        self,
+        images_NxHxWxC: jax.Array,
+        *,
+        train: bool,
+        dropout_rate: float | jax.Array,
+        batch_norm: BatchNormMode = "running",
     ) -> jax.Array:
         """Computes the logits of images.
 
@@ -269,10 +274,12 @@ class ViT(nn.Module):
           train: whether dropout is on; if so, the random stream "dropout" is needed, unless the
             rate is the Python number 0.
           dropout_rate: scalar, may be traced; one rate for all places.
+          batch_norm: without effect, there is none in this model.
 
         Returns:
           float32 `[N, num_classes]`.
         """
+        del batch_norm
         self._check(images_NxHxWxC.shape)
         side = self.patch_size
         patches = nn.Conv(
@@ -312,17 +319,3 @@ class ViT(nn.Module):
                     f"Unknown {attribute} {getattr(self, attribute)!r}; known are "
                     f"{', '.join(known)}."
                 )
-
-
-def init(network: ViT, rng: jax.Array) -> Params:
-    """Draws initial parameters, which do not depend on the images' size.
-
-    Args:
-      network: the model.
-      rng: a JAX random key.
-
-    Returns:
-      The parameters.
-    """
-    smallest = jnp.ones((1, network.patch_size, network.patch_size, 3))
-    return network.init(rng, smallest, train=False, dropout_rate=0.0)["params"]

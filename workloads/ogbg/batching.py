@@ -11,14 +11,22 @@ from typing import NamedTuple
 
 import numpy as np
 
+from algoperf_jax.data.packing import Packing
 from algoperf_jax.errors import DataError
 from workloads.ogbg.molecules import EDGE_FEATURES, MISSING, NODE_FEATURES, TASKS, Molecules
 
-NODES_PER_GRAPH = 26
-"""Atoms of an average molecule of ogbg-molpcba; sets the node budget."""
 
-EDGES_PER_GRAPH = 56
-"""Directed edges of an average molecule of ogbg-molpcba; sets the edge budget."""
+class AverageGraph(NamedTuple):
+    """Atoms and directed edges of an average molecule, which set the budgets.
+
+    The defaults are those of ogbg-molpcba.
+    """
+
+    nodes: int = 26
+    edges: int = 56
+
+
+MOLPCBA_AVERAGE = AverageGraph()
 
 
 class Budget(NamedTuple):
@@ -33,49 +41,29 @@ class Budget(NamedTuple):
     graphs: int
 
 
-def shard_budget(
-    graphs_per_shard: int,
-    nodes_per_graph: int = NODES_PER_GRAPH,
-    edges_per_graph: int = EDGES_PER_GRAPH,
-) -> Budget:
+def shard_budget(graphs_per_shard: int, average: AverageGraph = MOLPCBA_AVERAGE) -> Budget:
     """Returns the budget of a shard that is meant for `graphs_per_shard` average graphs."""
-    return Budget(
-        nodes=nodes_per_graph * graphs_per_shard,
-        edges=edges_per_graph * graphs_per_shard,
-        graphs=graphs_per_shard,
-    )
+    nodes, edges = average
+    return Budget(nodes * graphs_per_shard, edges * graphs_per_shard, graphs_per_shard)
 
 
-def check_every_graph_fits(molecules: Molecules, budget: Budget) -> None:
-    """Raises a `DataError` that names the first graph which exceeds the budget all by itself."""
-    too_large = (molecules.num_nodes > budget.nodes) | (molecules.num_edges > budget.edges)
-    if too_large.any():
-        record = int(np.argmax(too_large))
+def shard_packing(molecules: Molecules, budget: Budget) -> Packing:
+    """Returns how molecules fill shards of that budget.
+
+    Raises:
+      DataError: a molecule exceeds the budget all by itself; names the first.
+    """
+    sizes = (molecules.num_nodes, molecules.num_edges, np.ones(len(molecules), np.int64))
+    packing = Packing(np.stack(sizes, axis=1), room=budget)
+    record = packing.first_too_large()
+    if record is not None:
         raise DataError(
             f"split {molecules.split}, record {record}: {molecules.num_nodes[record]} nodes and "
             f"{molecules.num_edges[record]} directed edges do not fit a shard of {budget.graphs} "
             f"graphs, which has room for {budget.nodes} nodes and {budget.edges} edges; use a "
             "larger batch size"
         )
-
-
-def next_shard_end(node_ends: np.ndarray, edge_ends: np.ndarray, start: int, budget: Budget) -> int:
-    """Returns where the shard that begins with the stream's graph `start` ends (exclusive).
-
-    Args:
-      node_ends: int64 `[graphs]`, nodes of the stream up to and including each graph.
-      edge_ends: int64 `[graphs]`, the same for directed edges.
-      start: position of the shard's first graph.
-      budget: what the shard has room for.
-
-    Returns:
-      The largest end such that graphs `start:end` keep to all budgets; at most `len(node_ends)`.
-    """
-    stop = min(start + budget.graphs, len(node_ends))
-    for ends, room in ((node_ends, budget.nodes), (edge_ends, budget.edges)):
-        before = ends[start - 1] if start else 0
-        stop = min(stop, start + int(np.searchsorted(ends[start:stop], before + room, "right")))
-    return stop
+    return packing
 
 
 def build_shard(molecules: Molecules, graphs: np.ndarray, budget: Budget) -> dict[str, np.ndarray]:

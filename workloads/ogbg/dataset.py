@@ -1,32 +1,29 @@
-"""The batches of the OGBG workload.
+"""The data of the OGBG workload and its batches.
 
 A batch is a dict of host arrays with a leading replica axis; `batching.build_shard` says what each
 replica's part holds. Evaluation batches also carry `in_reference_subset` bool `[replicas, graphs]`:
-whether a row is a graph that the benchmark's reference implementation (v0.6, on eight devices)
-evaluates. The reference emits a global batch only when eight shards are complete and drops what is
-left at the end of a split; here every graph of a split counts exactly once, and the mark allows
-both values.
+whether a row is a graph that the benchmark's reference implementation evaluates. The reference
+emits a global batch only when all its shards are complete and drops what is left at the end of a
+split; here every graph of a split counts exactly once, and the mark allows both values.
 """
 
+import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from algoperf_jax.data.parts import built_replicas
+from algoperf_jax.data.batch_share import BatchShare
+from algoperf_jax.data.batches import TrainBatches, one_pass
+from algoperf_jax.data.order import EpochPermutations, OnePass, permutation
+from algoperf_jax.data.packing import Packs, packed_plan
+from algoperf_jax.workload import Split
 from workloads.ogbg import sample
-from workloads.ogbg.batching import (
-    EDGES_PER_GRAPH,
-    NODES_PER_GRAPH,
-    Budget,
-    build_shard,
-    check_every_graph_fits,
-    next_shard_end,
-    shard_budget,
-)
-from workloads.ogbg.molecules import Molecules, load, source_directory
+from workloads.ogbg.batching import AverageGraph, Budget, build_shard, shard_budget, shard_packing
+from workloads.ogbg.files import STORED
+from workloads.ogbg.molecules import Molecules, load
+from workloads.ogbg.random_molecules import MORE_BONDS, random_molecules
 
 Batch = dict[str, np.ndarray]
 
@@ -34,220 +31,141 @@ EVAL_TRAIN_EXAMPLES = 43_793
 """Training graphs that the benchmark nominally evaluates."""
 
 REFERENCE_EVAL_BATCH_SIZE = 32_768
-REFERENCE_SHARDS = 8
 
-_EVAL_TRAIN_SEED = 0  # the subset is a fact of the workload, equal in all trials
+# Numbers that keep a seed's sequences apart; the subset is a fact of the workload.
+_ORDER, _SUBSET = 1, 2
+_EVAL_TRAIN_SEED = 0
 
-_load = functools.lru_cache(maxsize=None)(load)
+
+@dataclasses.dataclass(frozen=True)
+class Batching:
+    """Facts of a workload's batches; the defaults are the benchmark's.
+
+    Attributes:
+      average: the average molecule, which sets the budgets.
+      eval_train_examples: size of the `eval_train` subset; at most the whole split is taken.
+      evaluation_shards: of the reference's evaluation batches, see `reference_subset_size`.
+    """
+
+    average: AverageGraph = AverageGraph()
+    eval_train_examples: int = EVAL_TRAIN_EXAMPLES
+    evaluation_shards: int = 8
 
 
-def locate_data(data_dir: Path | None, cache_dir: Path) -> Path:
-    """Returns the folder that `dataset` reads: below `data_dir`, or else the expanded sample.
+@dataclasses.dataclass(frozen=True)
+class OgbgData:
+    """The opened data set.
+
+    Attributes:
+      molecules: those of `"train"`, `"validation"` or `"test"`, read when first asked for.
+    """
+
+    molecules: Callable[[str], Molecules]
+
+
+def open_data(
+    data_dir: Path | None, cache_dir: Path, *, examples: Mapping[str, int] = STORED.examples
+) -> OgbgData:
+    """Opens ogbg-molpcba below `data_dir`, or else the expanded sample.
 
     Raises:
-      DataError: `data_dir` lacks a file of the data set.
+      DataError: a file is missing, or a split has not so many `examples`.
     """
-    return sample.source(cache_dir) if data_dir is None else source_directory(data_dir)
+    if data_dir is None:
+        location = STORED.in_sample(sample.root(cache_dir))
+    else:
+        location = STORED.in_data_dir(data_dir)
+        location.check(examples)
+    return OgbgData(functools.cache(lambda split: load(split, location)))
 
 
 def dataset(
-    split: Literal["train", "eval_train", "validation", "test"],
-    source: Path,
-    *,
-    batch_size: int,
-    replicas: int,
-    seed: int,
-    replica_slice: range | None = None,
-    nodes_per_graph: int = NODES_PER_GRAPH,
-    edges_per_graph: int = EDGES_PER_GRAPH,
-    eval_train_examples: int = EVAL_TRAIN_EXAMPLES,
-) -> "TrainBatches | Iterator[Batch]":
+    split: Split, data: OgbgData, share: BatchShare, *, seed: int, batching: Batching = Batching()
+) -> TrainBatches | Iterator[Batch]:
     """Returns the batches of a split.
 
     Args:
-      split: `"train"` gives endless batches; the others one pass over every graph in stored order.
-        `"eval_train"` is a random subset of the training graphs, always the same.
-      source: the folder that holds `ogbg_molpcba/0.1.3`; a process reads each split once.
-      batch_size: graphs that all replicas together take at most; a multiple of `replicas`.
-      replicas: parts of a global batch, over all processes.
-      seed: of the order of the training graphs, not negative; the other splits do not use it.
-      replica_slice: the replicas whose parts this process builds; default: all.
-      nodes_per_graph, edges_per_graph: averages of the data set, which set the budgets.
-      eval_train_examples: size of the `eval_train` subset; at most the whole split is taken.
+      split: `"train"` gives endless batches, each epoch a new permutation; the others one pass over
+        every graph in stored order. `"eval_train"` is a random subset of the training graphs,
+        always the same.
+      data: the opened data set.
+      share: what of each batch is built. The batch size is what all replicas take at most.
+      seed: of the order of the training graphs, not negative.
+      batching: facts of the workload's batches.
 
     Raises:
-      DataError: the data are missing or damaged, or a molecule is too large for the batch size.
-      UserError: `batch_size`, `replicas` and `replica_slice` do not go together.
+      DataError: a file is damaged, or a molecule is too large for the batch size.
     """
-    molecules = _load("train" if split == "eval_train" else split, Path(source))
-    averages = {"nodes_per_graph": nodes_per_graph, "edges_per_graph": edges_per_graph}
+    molecules = data.molecules("train" if split == "eval_train" else split)
+    budget = shard_budget(share.per_replica, batching.average)
+    packing = shard_packing(molecules, budget)
     if split == "train":
-        return TrainBatches(molecules, batch_size, replicas, seed, replica_slice, **averages)
+        order = EpochPermutations(len(molecules), [seed, _ORDER])
+        plan = packed_plan(order, packing, share.replicas, share.local)
+        return TrainBatches(plan, functools.partial(_batch, molecules, budget))
     if split == "eval_train":
-        order = np.random.default_rng(_EVAL_TRAIN_SEED).permutation(len(molecules))
-        order = order[:eval_train_examples]
-        reference_size = len(order)
+        graphs = permutation([_EVAL_TRAIN_SEED, _SUBSET], len(molecules))
+        graphs = graphs[: batching.eval_train_examples]
+        marked = len(graphs)
     else:
-        order = np.arange(len(molecules))
-        reference_size = reference_subset_size(molecules, **averages)
-    return eval_batches(
-        molecules, batch_size, replicas, replica_slice, order, reference_size, **averages
-    )
+        graphs = np.arange(len(molecules))
+        marked = reference_subset_size(molecules, batching)
+    plan = packed_plan(OnePass(graphs), packing, share.replicas, share.local)
+    return one_pass(plan, functools.partial(_eval_batch, molecules, budget, marked))
 
 
-class TrainBatches:
-    """Endless training batches; each epoch is a new permutation of all molecules.
-
-    Shards are filled from one unending stream of graphs, so a shard may hold the end of an epoch
-    and the beginning of the next. Two iterators with equal arguments and equal state return equal
-    batches, and a process that builds only some replicas builds them as one that builds all.
-    """
-
-    def __init__(
-        self,
-        molecules: Molecules,
-        batch_size: int,
-        replicas: int,
-        seed: int,
-        replica_slice: range | None = None,
-        *,
-        nodes_per_graph: int = NODES_PER_GRAPH,
-        edges_per_graph: int = EDGES_PER_GRAPH,
-    ):
-        """Takes the arguments of `dataset`; checks that every molecule fits."""
-        self._built = built_replicas(batch_size, replicas, replica_slice)
-        budget = shard_budget(batch_size // replicas, nodes_per_graph, edges_per_graph)
-        check_every_graph_fits(molecules, budget)
-        self._molecules = molecules
-        self._budget = budget
-        self._replicas = replicas
-        self._seed = seed
-        # Enough epochs that a shard which begins in the first of them ends within the window.
-        self._epochs_in_window = 1 + -(-budget.graphs // len(molecules))
-        self._epoch, self._cursor = 0, 0
-        self._order, self._ends = self._window()
-
-    def __iter__(self) -> "TrainBatches":
-        return self
-
-    def __next__(self) -> Batch:
-        shards = []
-        for replica in range(self._replicas):
-            end = next_shard_end(*self._ends, self._cursor, self._budget)
-            if replica in self._built:
-                graphs = self._order[self._cursor : end]
-                shards.append(build_shard(self._molecules, graphs, self._budget))
-            passed, self._cursor = divmod(end, len(self._molecules))
-            if passed:
-                self._epoch += passed
-                self._order, self._ends = self._window()
-        return _stack(shards)
-
-    def get_state(self) -> dict[str, int]:
-        """Returns the position of the next graph: `epoch`, and `cursor` within the epoch."""
-        return {"epoch": self._epoch, "cursor": self._cursor}
-
-    def set_state(self, state: Mapping[str, int]) -> None:
-        """Goes to a position that `get_state` returned."""
-        self._epoch, self._cursor = state["epoch"], state["cursor"]
-        self._order, self._ends = self._window()
-
-    def _window(self) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-        """Returns the stream's order and cumulative sizes from the beginning of the epoch on."""
-        epochs = range(self._epoch, self._epoch + self._epochs_in_window)
-        order = np.concatenate([self._permutation(epoch) for epoch in epochs])
-        return order, _cumulative_sizes(self._molecules, order)
-
-    def _permutation(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng([self._seed, epoch]).permutation(len(self._molecules))
-
-
-def eval_batches(
-    molecules: Molecules,
-    batch_size: int,
-    replicas: int,
-    replica_slice: range | None,
-    order: np.ndarray,
-    reference_size: int,
+def example_batch(
+    share: BatchShare,
     *,
-    nodes_per_graph: int = NODES_PER_GRAPH,
-    edges_per_graph: int = EDGES_PER_GRAPH,
-) -> Iterator[Batch]:
-    """Returns batches that hold each graph of `order` exactly once, in that order.
-
-    The last shard is closed when the graphs end, and the last global batch is completed with shards
-    of padding only.
-
-    Args:
-      molecules: the split.
-      batch_size, replicas, replica_slice, nodes_per_graph, edges_per_graph: see `dataset`.
-      order: int64 `[graphs]`, indices of molecules.
-      reference_size: how many of them, from the first on, `in_reference_subset` marks.
-
-    Raises:
-      DataError: a molecule is too large for the batch size.
-      UserError: `batch_size`, `replicas` and `replica_slice` do not go together.
-    """
-    built = built_replicas(batch_size, replicas, replica_slice)
-    budget = shard_budget(batch_size // replicas, nodes_per_graph, edges_per_graph)
-    check_every_graph_fits(molecules, budget)
-    return _one_pass(molecules, budget, replicas, built, order, reference_size)
-
-
-def _one_pass(
-    molecules: Molecules,
-    budget: Budget,
-    replicas: int,
-    built: range,
-    order: np.ndarray,
-    reference_size: int,
-) -> Iterator[Batch]:
-    ends = _cumulative_sizes(molecules, order)
-    start = 0
-    while start < len(order):
-        shards = []
-        for replica in range(replicas):
-            end = next_shard_end(*ends, start, budget)
-            if replica in built:
-                shard = build_shard(molecules, order[start:end], budget)
-                # Graphs of this shard come first in it, so a prefix of the split is one here.
-                marked = min(end, reference_size) - start
-                shard["in_reference_subset"] = np.arange(budget.graphs + 1) < marked
-                shards.append(shard)
-            start = end
-        yield _stack(shards)
+    split: Split = "train",
+    seed: int = 0,
+    batching: Batching = Batching(),
+) -> Batch:
+    """A batch of random molecules of the average size; see `workload.ExampleBatchFn`."""
+    # A shard for a single average molecule has no room for one of twice its size.
+    budget = shard_budget(share.per_replica, batching.average)
+    largest = min(2 * batching.average.nodes - 1, budget.nodes, budget.edges // 2 - MORE_BONDS)
+    molecules = random_molecules(2 * share.batch_size, seed, largest=largest)
+    data = OgbgData(lambda _: molecules)
+    return next(dataset(split, data, share, seed=seed, batching=batching))
 
 
 def reference_subset_size(
     molecules: Molecules,
+    batching: Batching = Batching(),
     eval_batch_size: int = REFERENCE_EVAL_BATCH_SIZE,
-    shards: int = REFERENCE_SHARDS,
-    *,
-    nodes_per_graph: int = NODES_PER_GRAPH,
-    edges_per_graph: int = EDGES_PER_GRAPH,
 ) -> int:
     """Returns how many graphs, from the first stored one on, the reference evaluates.
 
     The reference reads at most `ceil(len(molecules) / eval_batch_size)` global batches, each of
-    `shards` complete shards, and starts again from the first when there are fewer. Of a split that
-    does not fill a single batch it would see nothing; then all graphs count as evaluated.
+    `evaluation_shards` complete shards, and starts again from the first when there are fewer. Of a
+    split that does not fill a single batch it would see nothing; then all graphs count as
+    evaluated.
     """
-    budget = shard_budget(eval_batch_size // shards, nodes_per_graph, edges_per_graph)
-    check_every_graph_fits(molecules, budget)
-    ends = _cumulative_sizes(molecules, np.arange(len(molecules)))
-    borders = [0]
-    while borders[-1] < len(molecules):
-        borders.append(next_shard_end(*ends, borders[-1], budget))
+    shards = batching.evaluation_shards
+    packing = shard_packing(molecules, shard_budget(eval_batch_size // shards, batching.average))
+    plan = packed_plan(OnePass(np.arange(len(molecules))), packing, shards, range(shards))
+    ends = [end for end, packs in plan(0) if len(packs.items[-1])]
     steps = -(-len(molecules) // eval_batch_size)
-    complete_batches = min((len(borders) - 1) // shards, steps)
-    return borders[complete_batches * shards] if complete_batches else len(molecules)
+    return ends[:steps][-1] if ends else len(molecules)
 
 
-def _cumulative_sizes(molecules: Molecules, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns nodes and directed edges of the stream `order` up to and including each graph."""
-    return np.cumsum(molecules.num_nodes[order]), np.cumsum(molecules.num_edges[order])
+def _batch(molecules: Molecules, budget: Budget, packs: Packs) -> Batch:
+    return _stacked([build_shard(molecules, graphs, budget) for graphs in packs.items])
 
 
-def _stack(shards: list[Batch]) -> Batch:
-    """Stacks the replicas' arrays on a new leading axis."""
+def _eval_batch(molecules: Molecules, budget: Budget, marked: int, packs: Packs) -> Batch:
+    """A batch that says which rows are among the first `marked` graphs of the pass."""
+    batch = _batch(molecules, budget, packs)
+    # Graphs of a shard come first in it, so a prefix of the split is one here.
+    rows = np.arange(budget.graphs + 1)
+    counts = [
+        min(start + len(graphs), marked) - start
+        for start, graphs in zip(packs.starts, packs.items, strict=True)
+    ]
+    return {**batch, "in_reference_subset": rows < np.array(counts)[:, None]}
+
+
+def _stacked(shards: list[Batch]) -> Batch:
+    """The replicas' arrays on a new leading axis."""
     return {key: np.stack([shard[key] for shard in shards]) for key in shards[0]}

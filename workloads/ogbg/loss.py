@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from algoperf_jax.nn.loss_terms import loss_terms
 from algoperf_jax.workload import LossTerms
 
 
@@ -30,9 +31,8 @@ def loss(
       label_smoothing: scalar in [0, 1], may be traced.
 
     Returns:
-      `LossTerms`: `summed`, float32 scalar, the sum over labelled entries; `n_valid`, float32
-      scalar, the sum of the weights, which counts entries and not graphs; `per_example`, float32
-      `[G, T]`, 0 where the weight is 0.
+      `LossTerms` over labelled entries: `n_valid` counts entries and not graphs, `per_example` is
+      float32 `[G, T]`.
 
     Raises:
       ValueError: the shapes differ or are not of rank 2.
@@ -45,10 +45,7 @@ def loss(
             "logits, labels and weights must have one common shape [graphs, tasks], got "
             f"{logits.shape}, {labels.shape} and {weights.shape}."
         )
-    is_labelled = weights != 0
     # A missing label may be NaN. A finite stand-in keeps NaN out of the gradient as well.
-    labels = jnp.where(is_labelled, labels, 0.0)
+    labels = jnp.where(weights != 0, labels, 0.0)
     labels = (1.0 - label_smoothing) * labels + label_smoothing / logits.shape[-1]
-    entropies = optax.sigmoid_binary_cross_entropy(logits, labels)
-    per_example = jnp.where(is_labelled, entropies, 0.0)
-    return LossTerms(summed=per_example.sum(), n_valid=weights.sum(), per_example=per_example)
+    return loss_terms(optax.sigmoid_binary_cross_entropy(logits, labels), weights)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from clu import metrics as clu_metrics
 
+from algoperf_jax.nn.metrics import CollectedRows, floats, masked_mean
 from workloads.ogbg.loss import loss
 
 OgbgCollection = TypeVar("OgbgCollection", bound=clu_metrics.Collection)
@@ -95,7 +96,7 @@ def _average_precision(positive_scores: np.ndarray, scores: np.ndarray) -> float
 
 
 @flax.struct.dataclass
-class CollectedScores(clu_metrics.CollectingMetric):
+class CollectedScores(CollectedRows):
     """Keeps logits, labels and weights of every row for metrics that need a whole split.
 
     `values` maps a name to a tuple of arrays, one per merged batch: `logits` float32 and `labels`
@@ -117,18 +118,14 @@ class CollectedScores(clu_metrics.CollectingMetric):
             }
         )
 
-    def reduce(self) -> "CollectedScores":
-        """Joins a leading axis of replicas with the rows, on whichever side the arrays live."""
-        return type(self)(values=jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), self.values))
-
     def compute(self) -> dict[str, float]:
         """Returns the mean average precision over all rows."""
         return {"mean_average_precision": self._mean_average_precision()}
 
     def _mean_average_precision(self, *, reference_subset_only: bool = False) -> float:
-        if not self.values:
+        rows = self.rows()
+        if not rows:
             return float("nan")
-        rows = {name: np.concatenate(arrays) for name, arrays in self.values.items()}
         weights = rows["weights"]
         if reference_subset_only:
             weights = weights & rows["in_reference_subset"][:, np.newaxis]
@@ -147,29 +144,17 @@ class CollectedScoresOfSubsetAndWhole(CollectedScores):
         }
 
 
-def _masked_mean(value: str, mask: str) -> type[clu_metrics.Metric]:
-    """A mean of the output named `value` over the entries where the one named `mask` is nonzero."""
-    return clu_metrics.Average.from_fun(
-        lambda **outputs: {"values": outputs[value], "mask": outputs[mask]}
-    )
-
-
-def _flat(results: dict) -> dict[str, float]:
-    scores = results.pop("scores")
-    return {name: float(value) for name, value in {**results, **scores}.items()}
-
-
 @flax.struct.dataclass
 class OgbgMetrics(clu_metrics.Collection):
     """Accuracy, loss and mean average precision over all labelled entries of a split."""
 
-    accuracy: _masked_mean("is_correct", "weights")
-    loss: _masked_mean("loss", "weights")
+    accuracy: masked_mean("is_correct", "weights")
+    loss: masked_mean("loss", "weights")
     scores: CollectedScores
 
     def compute(self) -> dict[str, float]:
         """Returns `accuracy`, `loss` and `mean_average_precision`."""
-        return _flat(super().compute())
+        return floats(super().compute())
 
 
 @flax.struct.dataclass
@@ -181,15 +166,15 @@ class OgbgSubsetMetrics(clu_metrics.Collection):
     for that part: the graphs with `in_reference_subset`.
     """
 
-    accuracy: _masked_mean("is_correct", "subset_weights")
-    loss: _masked_mean("loss", "subset_weights")
-    accuracy_whole_split: _masked_mean("is_correct", "weights")
-    loss_whole_split: _masked_mean("loss", "weights")
+    accuracy: masked_mean("is_correct", "subset_weights")
+    loss: masked_mean("loss", "subset_weights")
+    accuracy_whole_split: masked_mean("is_correct", "weights")
+    loss_whole_split: masked_mean("loss", "weights")
     scores: CollectedScoresOfSubsetAndWhole
 
     def compute(self) -> dict[str, float]:
         """Returns `accuracy`, `loss`, `mean_average_precision`, and each `..._whole_split`."""
-        return _flat(super().compute())
+        return floats(super().compute())
 
 
 def evaluate(

@@ -18,16 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from algoperf_jax.nn.activations import activation
 from algoperf_jax.nn.dropout import Dropout
-
-NUM_NODE_FEATURES = 9
-NUM_EDGE_FEATURES = 3
-
-ACTIVATIONS = {
-    "relu": nn.relu,
-    "gelu": lambda x: nn.gelu(x, approximate=True),
-    "silu": nn.silu,
-}
+from algoperf_jax.workload import BatchNormMode
 
 
 class Block(NamedTuple):
@@ -115,7 +108,12 @@ class GraphNetwork(nn.Module):
 
     @nn.compact
     def __call__(
-        self, batch: Mapping[str, jax.Array], *, train: bool, dropout_rate: float | jax.Array
+        self,
+        batch: Mapping[str, jax.Array],
+        *,
+        train: bool,
+        dropout_rate: float | jax.Array,
+        batch_norm: BatchNormMode = "running",
     ) -> jax.Array:
         """Computes the logits of every graph of a padded batch.
 
@@ -126,10 +124,12 @@ class GraphNetwork(nn.Module):
             contiguous and in the order of the graphs.
           train: whether dropout is on; if so, the random stream "dropout" is needed.
           dropout_rate: scalar, may be traced.
+          batch_norm: without effect, there is none in this model.
 
         Returns:
           float32 `[G, num_outputs]`, rows of padding graphs included.
         """
+        del batch_norm
         senders_E, receivers_E = batch["senders"], batch["receivers"]
         num_nodes, num_edges = batch["nodes"].shape[0], batch["edges"].shape[0]
         num_graphs = batch["n_node"].shape[0]
@@ -172,13 +172,10 @@ class GraphNetwork(nn.Module):
     def _mlp(
         self, blocks: Sequence[Block], *, train: bool, dropout_rate: float | jax.Array
     ) -> jax.Array:
-        if self.activation not in ACTIVATIONS:
-            known = ", ".join(sorted(ACTIVATIONS))
-            raise ValueError(f"Unknown activation {self.activation!r}; known are {known}.")
         for width in self.hidden_dims:
             x = Dense(width)(blocks)
             x = nn.LayerNorm(epsilon=1e-6)(x)
-            x = ACTIVATIONS[self.activation](x)
+            x = activation(self.activation)(x)
             x = Dropout()(x, dropout_rate, deterministic=not train)
             blocks = [_block(x)]
         return x
@@ -190,15 +187,3 @@ def _float(x: jax.Array) -> jax.Array:
 
 def _sum_per_graph(x_MxD: jax.Array, graph_M: jax.Array, num_graphs: int) -> jax.Array:
     return jax.ops.segment_sum(x_MxD, graph_M, num_graphs, indices_are_sorted=True)
-
-
-def smallest_batch() -> dict[str, np.ndarray]:
-    """One graph of one node and one self loop, all features 1: enough to initialise parameters."""
-    return {
-        "nodes": np.ones((1, NUM_NODE_FEATURES), np.float32),
-        "edges": np.ones((1, NUM_EDGE_FEATURES), np.float32),
-        "senders": np.zeros(1, np.int32),
-        "receivers": np.zeros(1, np.int32),
-        "n_node": np.ones(1, np.int32),
-        "n_edge": np.ones(1, np.int32),
-    }

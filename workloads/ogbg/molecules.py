@@ -8,20 +8,13 @@ and the whole data set (437,929 molecules) about 250 MB.
 import dataclasses
 import functools
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
 from algoperf_jax.data.cpu_tensorflow import import_tensorflow
-from algoperf_jax.data.tfds_folder import INFO_FILE, Dataset
+from algoperf_jax.data.stored import Location
+from algoperf_jax.data.tfrecords import Records
 from algoperf_jax.errors import DataError
-
-STORED = Dataset(
-    Path("ogbg_molpcba", "0.1.3"),
-    {"train": 8, "validation": 1, "test": 1},
-    (INFO_FILE, "features.json", "metadata.json"),
-)
-"""What `load` reads."""
 
 NODE_FEATURES = 9
 EDGE_FEATURES = 3
@@ -70,62 +63,25 @@ class Molecules:
         return 2 * np.diff(self.edge_offsets)
 
 
-def preparation(directory: Path) -> str:
-    """Returns the command that prepares the data set in `directory`."""
-    data_dir = directory.parent if directory.name == "ogbg" else directory
-    return f"python scripts/prepare_data.py ogbg --data_dir {data_dir}"
-
-
-def home(data_dir: Path) -> Path:
-    """Returns the folder for `ogbg_molpcba`: `data_dir` if it has it, else `data_dir/ogbg`."""
-    return data_dir if (data_dir / STORED.folder).exists() else data_dir / "ogbg"
-
-
-def source_directory(data_dir: Path) -> Path:
-    """Returns the folder that `load` reads, for the folder with the data sets of all workloads.
-
-    Raises:
-      DataError: a file of the data set is missing; names the first.
-    """
-    source = home(data_dir)
-    for path in STORED.record_paths(source):
-        if not path.exists():
-            raise DataError(f"{path} is missing; prepare it with: {preparation(data_dir)}")
-    return source
-
-
-def load(split: str, directory: Path) -> Molecules:
-    """Reads a split from the data set's TFRecord files, in stored order.
+def load(split: str, location: Location) -> Molecules:
+    """Reads a split's TFRecord files, in stored order.
 
     Args:
       split: `"train"`, `"validation"` or `"test"`.
-      directory: the folder that holds `ogbg_molpcba/0.1.3`.
+      location: where the data set lies.
 
     Raises:
       DataError: a file is missing or damaged, or a record does not describe a molecule with
         category codes in 0..255; names the file or the record.
     """
-    directory = Path(directory)
-    batches: list[dict[str, np.ndarray]] = []
-    for path in STORED.shard_paths(directory, split):
-        if not path.exists():
-            raise DataError(f"{path} is missing; prepare it with: {preparation(directory)}")
-        try:
-            batches += _read_shard(path)
-        except ValueError as error:
-            raise DataError(
-                f"{path} is damaged ({error}); remove {path.parent} and prepare it again with: "
-                f"{preparation(directory)} (if it is an expanded sample, remove {directory}: the "
-                "next start makes it again)"
-            ) from None
-    if not batches:
-        raise DataError(f"{directory / STORED.folder} has no record of split {split}")
+    records = location.records(split)
+    batches = list(_columns(records))
     columns = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
     return _checked(split, columns)
 
 
-def _read_shard(path: Path) -> Iterator[dict[str, np.ndarray]]:
-    """Yields the columns of some thousand records at a time; ValueError on a damaged one."""
+def _columns(records: Records) -> Iterator[dict[str, np.ndarray]]:
+    """Yields the columns of some thousand records at a time."""
     tf = import_tensorflow()
     ragged = functools.partial(tf.io.RaggedFeature, row_splits_dtype=tf.int64)
     features = {
@@ -136,15 +92,15 @@ def _read_shard(path: Path) -> Iterator[dict[str, np.ndarray]]:
         "edge_index": ragged(tf.int64),
         "labels": tf.io.FixedLenFeature([TASKS], tf.float32),
     }
-    records = tf.data.TFRecordDataset(str(path)).batch(_RECORDS_PER_PARSE)
-    done = 0
-    try:
-        for serialized in records:
-            yield _to_columns(tf.io.parse_example(serialized, features))
-            done += len(serialized)
-    except tf.errors.OpError as error:
-        reason = error.message.splitlines()[0]
-        raise ValueError(f"in record {done} or one of the next: {reason}") from None
+    for begin in range(0, len(records), _RECORDS_PER_PARSE):
+        ids = np.arange(begin, min(begin + _RECORDS_PER_PARSE, len(records)))
+        try:
+            yield _to_columns(tf.io.parse_example(records.read(ids), features))
+        except tf.errors.OpError as error:
+            reason = error.message.splitlines()[0]
+            raise DataError(
+                f"{records.where(begin)} or one of the next is damaged: {reason}; {records.remedy}"
+            ) from None
 
 
 def _to_columns(parsed) -> dict[str, np.ndarray]:

@@ -6,19 +6,21 @@ Datasets makes of them, data set `ogbg_molpcba` version 0.1.3; `process` writes 
 the same order.
 """
 
-import shutil
+import functools
 import tempfile
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from algoperf_jax.data.download import Download, fetch, require_disk
-from algoperf_jax.data.tfds_folder import Split, write_atomically, write_dataset
+from algoperf_jax.data import preparation
+from algoperf_jax.data.archives import unpack_zip
+from algoperf_jax.data.download import Download
+from algoperf_jax.data.tfds_folder import NewSplit, write_atomically, write_dataset
 from algoperf_jax.errors import DataError
-from workloads.ogbg.molecules import EDGE_FEATURES, NODE_FEATURES, STORED, TASKS, home
+from workloads.ogbg.files import MOLPCBA, STORED
+from workloads.ogbg.molecules import EDGE_FEATURES, NODE_FEATURES, TASKS
 from workloads.ogbg.raw import FILES, RawMolecules, read_raw
 
 DOWNLOAD = Download(
@@ -28,16 +30,9 @@ DOWNLOAD = Download(
 )
 
 PREPARED_BYTES = 830_000_000
-"""Size of the 13 files that `process` writes for the full data set."""
+"""Size of the 13 files that are written for the full data set."""
 
 _SPLIT_NAMES = {"train": "train", "validation": "valid", "test": "test"}
-
-
-def disk_bytes_needed(raw: Path | None) -> int:
-    """Returns the bytes `prepare` needs: for the result, and for what it downloads and unpacks."""
-    unpacked = 0 if raw is not None and raw.is_dir() else DOWNLOAD.size  # gzip inside: same size
-    downloaded = 0 if raw is not None else DOWNLOAD.size
-    return downloaded + unpacked + PREPARED_BYTES
 
 
 def prepare(
@@ -46,67 +41,66 @@ def prepare(
     *,
     keep_download: bool = False,
     report: Callable[[str], None] = print,
+    examples: Mapping[str, int] = STORED.examples,
 ) -> Path:
-    """Makes `data_dir/ogbg/ogbg_molpcba/0.1.3` and returns that folder.
+    """Makes `data_dir/ogbg/ogbg_molpcba/0.1.3` and returns the folder that holds it.
 
     Args:
       data_dir: where all workloads' data sets are kept; a data set directly in it is found, too.
       raw: `pcba.zip`, or a folder that it was unpacked to; downloaded when None.
-      keep_download: whether the downloaded archive stays in `data_dir/ogbg`.
-      report: called with lines for the user.
+      keep_download, report, examples: see `preparation.prepare`.
 
     Raises:
       DataError: the disk is too small, or the download or the raw files are not as they should be.
     """
-    source = home(data_dir)
-    final = source / STORED.folder
-    if STORED.is_there(source):
-        report(f"{final} is there already")
-        return final
-    needed = disk_bytes_needed(raw)
-    report(f"ogbg needs {needed / 1e9:.2f} GB of disk space in {source}")
-    require_disk(source, needed)
-    source.mkdir(parents=True, exist_ok=True)
-    archive = fetch(DOWNLOAD, source) if raw is None else raw
-    if archive.is_dir():
-        process(archive, source)
-    else:
-        with tempfile.TemporaryDirectory(prefix=".unpacked-", dir=source) as folder:
-            unpack(archive, Path(folder))
-            report(f"converting {archive}; this takes some minutes")
-            process(Path(folder), source)
-    if raw is None and not keep_download:
-        archive.unlink()
-    report(f"{final} is ready")
-    return final
+    step = preparation.Step(
+        dataset=MOLPCBA,
+        given=_given,
+        disk_bytes=_disk_bytes,
+        write=_write_from,
+        download=DOWNLOAD,
+        note="this takes some minutes",
+    )
+    return preparation.prepare(
+        STORED,
+        [step],
+        data_dir,
+        raw,
+        keep_download=keep_download,
+        report=report,
+        examples=examples,
+    )
 
 
-def unpack(archive: Path, destination: Path) -> None:
-    """Writes the archive's tables to `destination/raw` and `destination/split/scaffold`."""
-    try:
-        with zipfile.ZipFile(archive) as members:
-            for name in FILES:
-                path = destination / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with members.open(f"pcba/{name}") as packed, open(path, "wb") as file:
-                    shutil.copyfileobj(packed, file)
-    except FileNotFoundError:
-        raise DataError(f"{archive} does not exist; --raw takes pcba.zip or its folder") from None
-    except KeyError as error:
-        raise DataError(f"{archive} is not the archive of ogbg-molpcba: {error.args[0]}") from None
-    except zipfile.BadZipFile as error:
+def _given(raw: Path | None) -> Path | None:
+    if raw is not None and not raw.exists():
         raise DataError(
-            f"{archive} is damaged or not a zip file ({error}); download {DOWNLOAD.url} again"
-        ) from None
+            f"{raw} does not exist; --raw takes pcba.zip or the folder it was unpacked to"
+        )
+    return raw
+
+
+def _disk_bytes(given: Path | None) -> int:
+    downloaded = DOWNLOAD.size if given is None else 0
+    unpacked = 0 if given is not None and given.is_dir() else DOWNLOAD.size  # gzip inside
+    return downloaded + unpacked + PREPARED_BYTES
+
+
+def _write_from(given: Path, output_dir: Path) -> None:
+    """Writes the data set from the archive or its folder."""
+    if given.is_dir():
+        _write(given, output_dir)
+        return
+    with tempfile.TemporaryDirectory(dir=output_dir) as folder:
+        unpack_zip(given, Path(folder), FILES, within="pcba/")
+        _write(Path(folder), output_dir)
 
 
 def process(raw_dir: Path, output_dir: Path) -> None:
     """Converts raw tables to the data set `output_dir/ogbg_molpcba/0.1.3`.
 
-    Each split's records are sorted by the MD5 hash of the split's name followed by the molecule's
-    index, and cut into shards of equal length: the order of TensorFlow Datasets. The folder appears
-    complete or not at all; when it is there already, nothing is done. Takes about 1 GB of memory
-    for the full data set.
+    The folder appears complete or not at all; when it is there already, nothing is done. Takes
+    about 1 GB of memory for the full data set.
 
     Args:
       raw_dir: a folder with `raw` and `split/scaffold`, or with the archive's folder `pcba`. A file
@@ -117,12 +111,7 @@ def process(raw_dir: Path, output_dir: Path) -> None:
       DataError: a table is missing, damaged, or disagrees with another; names the file, and the row
         where there is one. Also when a part of the result is there already.
     """
-    if STORED.is_there(output_dir):
-        return
-    if not (raw_dir / "raw").exists() and (raw_dir / "pcba").exists():
-        raw_dir = raw_dir / "pcba"
-    raw, task_names = read_raw(raw_dir), _task_names(raw_dir)
-    write_atomically(STORED, output_dir, lambda folder: _write(raw, task_names, folder))
+    write_atomically(MOLPCBA, output_dir, functools.partial(_write, raw_dir))
 
 
 def _task_names(raw_dir: Path) -> list[str]:
@@ -133,18 +122,22 @@ def _task_names(raw_dir: Path) -> list[str]:
     return path.read_text().splitlines()
 
 
-def _write(raw: RawMolecules, task_names: list[str], output_dir: Path) -> None:
+def _write(raw_dir: Path, output_dir: Path) -> None:
     """Writes all shards and the metadata below `output_dir`."""
     import tensorflow_datasets as tfds
 
-    def split(name: str) -> Split:
+    if not (raw_dir / "raw").exists() and (raw_dir / "pcba").exists():
+        raw_dir = raw_dir / "pcba"
+    raw, task_names = read_raw(raw_dir), _task_names(raw_dir)
+
+    def split(name: str) -> NewSplit:
         indices = raw.splits[_SPLIT_NAMES[name]]
-        return Split(list(map(str, indices)), lambda k: _example(raw, indices[k]))
+        return NewSplit(list(map(str, indices)), lambda k: _example(raw, indices[k]))
 
     write_dataset(
-        STORED,
+        MOLPCBA,
         output_dir,
-        {name: split(name) for name in STORED.shards},
+        {name: split(name) for name in MOLPCBA.shards},
         _features(),
         homepage="https://ogb.stanford.edu/docs/graphprop",
         metadata=tfds.core.MetadataDict(

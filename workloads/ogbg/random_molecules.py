@@ -5,31 +5,10 @@ They stand in for data where there are none, in measurements of the step and in 
 
 import numpy as np
 
-from workloads.ogbg.batching import EDGES_PER_GRAPH, NODES_PER_GRAPH
-from workloads.ogbg.dataset import Batch, TrainBatches
 from workloads.ogbg.molecules import EDGE_FEATURES, NODE_FEATURES, TASKS, Molecules
 
-
-def random_batch(
-    batch_size: int,
-    replicas: int,
-    seed: int,
-    *,
-    nodes_per_graph: int = NODES_PER_GRAPH,
-    edges_per_graph: int = EDGES_PER_GRAPH,
-) -> Batch:
-    """A training batch of random molecules whose average size is `nodes_per_graph`."""
-    molecules = random_molecules(2 * batch_size, seed, largest=2 * nodes_per_graph - 1)
-    return next(
-        TrainBatches(
-            molecules,
-            batch_size,
-            replicas,
-            seed,
-            nodes_per_graph=nodes_per_graph,
-            edges_per_graph=edges_per_graph,
-        )
-    )
+MORE_BONDS = 2
+"""The most bonds that a random molecule has beyond the number of its atoms."""
 
 
 def random_molecules(
@@ -41,7 +20,7 @@ def random_molecules(
     """
     rng = np.random.default_rng(seed)
     num_nodes = rng.integers(1, largest + 1, count)
-    num_edges = num_nodes - 1 + rng.integers(0, 4, count)
+    num_edges = num_nodes - 1 + rng.integers(0, MORE_BONDS + 2, count)
     node_offsets = np.concatenate([[0], np.cumsum(num_nodes)])
     edge_offsets = np.concatenate([[0], np.cumsum(num_edges)])
     atoms, bonds = node_offsets[-1], edge_offsets[-1]

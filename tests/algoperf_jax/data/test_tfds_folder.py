@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from algoperf_jax.data.tfds_folder import (
-    Dataset,
-    Split,
+    NewSplit,
+    TfdsFolder,
     shard_borders,
     stored_order,
     write_atomically,
@@ -18,7 +18,9 @@ from algoperf_jax.data.tfds_folder import (
 )
 from algoperf_jax.errors import DataError
 
-DATASET = Dataset(Path("numbers", "odd", "1.2.0"), {"train": 3, "test": 1})
+DATASET = TfdsFolder(
+    Path("numbers", "odd", "1.2.0"), {"train": 3, "test": 1}, {"train": 10, "test": 2}
+)
 
 
 def features():
@@ -30,7 +32,7 @@ def features():
 
 def write(root, counts=(10, 2)):
     splits = {
-        name: Split(
+        name: NewSplit(
             [f"{i}.txt" for i in range(count)],
             lambda i: {"number": i, "square": i * i, "half": i // 2},
         )
@@ -95,8 +97,9 @@ def test_another_process_writes_the_same_bytes(written, tmp_path):
 def test_data_set_is_there_in_whatever_number_of_files(written):
     other = dataclasses.replace(DATASET, shards={"train": 1024, "test": 64})
     assert other.is_there(written)
-    assert other.examples(written) == {"train": 10, "test": 2}
-    assert all(path.exists() for path in DATASET.record_paths(written))
+    other.check_examples(written, {"train": 10, "test": 2}, "remedy")
+    with pytest.raises(DataError, match="split 'test' has 2 examples, there should be 3; remedy"):
+        other.check_examples(written, {"train": 10, "test": 3}, "remedy")
 
 
 @pytest.mark.parametrize(

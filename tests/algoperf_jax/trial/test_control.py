@@ -66,11 +66,8 @@ def test_restart_equals_a_fresh_trial():
             self.position = 0
             return super().__next__()
 
-    def one_batch(split, source, *, batch_size, replicas, seed, replica_slice=None):
-        if split == "train":
-            return OneBatch(batch_size, replicas, seed, replica_slice)
-        arguments = {"batch_size": batch_size, "replicas": replicas, "seed": seed}
-        return dataset(split, source, **arguments, replica_slice=replica_slice)
+    def one_batch(split, data, share, *, seed):
+        return OneBatch(share, seed) if split == "train" else dataset(split, data, share, seed=seed)
 
     workload = toy(target=OUT_OF_REACH, dataset=one_batch, default_dropout_rate=0.0)
     restarted = run(workload, sgd(**adam, control=Control(decide, every_steps=3)), max_steps=5)

@@ -1,7 +1,5 @@
 """Evaluation counts every example once, however batches and replicas divide a split."""
 
-import dataclasses
-
 import jax
 import numpy as np
 import pytest
@@ -17,10 +15,10 @@ def model():
     return toy().init(jax.random.PRNGKey(3))
 
 
-def evaluated(model, tmp_path, devices, replicas, batch_size=40):
+def evaluated(model, devices, replicas, **changes):
     layout = Replicas(replicas, tuple(jax.devices()[:devices]))
-    workload = dataclasses.replace(toy(), eval_batch_size=batch_size)
-    return Evaluator(workload, layout, tmp_path)(*layout.put_state(model))
+    workload = toy(eval_batch_size=40, **changes)
+    return Evaluator(workload, layout, "the opened data")(*layout.put_state(model))
 
 
 def mean_loss(model, split):
@@ -33,14 +31,14 @@ def mean_loss(model, split):
 
 # 96 examples in batches of 40: the last batch is mostly padding.
 @pytest.mark.parametrize(("devices", "replicas"), [(1, 1), (1, 8), (2, 4), (8, 8)])
-def test_padding_and_replicas_do_not_change_the_mean(model, tmp_path, devices, replicas):
-    values = evaluated(model, tmp_path, devices, replicas)
+def test_padding_and_replicas_do_not_change_the_mean(model, devices, replicas):
+    values = evaluated(model, devices, replicas)
     for split in ("train", "validation", "test"):
         assert values[f"{split}/loss"] == pytest.approx(mean_loss(model, split), rel=1e-5)
 
 
-def test_names_are_those_of_the_records(model, tmp_path):
-    assert sorted(evaluated(model, tmp_path, 1, 1)) == [
+def test_names_are_those_of_the_records(model):
+    assert sorted(evaluated(model, 1, 1)) == [
         "test/loss",
         "test/num_examples",
         "test/score",
@@ -55,3 +53,16 @@ def test_names_are_those_of_the_records(model, tmp_path):
 def test_target_s_metric_has_to_be_computed():
     with pytest.raises(UserError, match="expected 'validation/score', found validation/loss"):
         check_metrics(toy(), {"validation/loss": 0.0})
+
+
+def test_metrics_on_the_host_are_given_the_merged_collection_and_the_data(model):
+    seen = []
+
+    def compute_metrics(merged, data):
+        seen.append(data)
+        return {**merged.compute(), "bleu": 12}
+
+    values = evaluated(model, 1, 1, compute_metrics=compute_metrics)
+    assert seen == ["the opened data"] * 3
+    assert values["validation/bleu"] == 12.0
+    assert values["validation/loss"] == pytest.approx(mean_loss(model, "validation"), rel=1e-5)

@@ -9,6 +9,7 @@ import optax
 import pytest
 from toy_workload import apply, loss, toy, toy_with_synchronised_batch_norm
 
+from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import UserError
 from algoperf_jax.submission import Submission
 from algoperf_jax.trial.programs import Programs
@@ -47,9 +48,8 @@ def test_synchronised_batch_norm_equals_one_replica_with_the_whole_batch(tmp_pat
     state, _ = trained(workload, 2, tmp_path, steps=5)
     trial = set_up(workload, ADAM, Settings(replicas=8), tmp_path)
     params, model_state, opt_state = trial.initial_state()[1:]
-    stream = trial.workload.dataset(
-        "train", tmp_path, batch_size=32, replicas=8, seed=trial.data_seed
-    )
+    share = BatchShare.whole(32, 8)
+    stream = trial.workload.dataset("train", trial.data, share, seed=trial.data_seed)
     for _ in range(5):
         batch = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), next(stream))
 
@@ -131,3 +131,17 @@ def test_fetch_each_returns_the_replicas_in_order():
     batch = layout.put_batch({"x": np.arange(12).reshape(4, 3)})
     parts = [part["x"].tolist() for part in layout.fetch_each(batch)]
     assert parts == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
+
+
+@pytest.mark.parametrize(("precision", "products"), [("float32", "HIGHEST"), ("default", None)])
+def test_matrix_products_have_the_precision_of_the_rules(precision, products):
+    layout = replicas_on(jax.devices()[:1], matmul_precision=precision)
+    program = layout.map(lambda x: jax.grad(lambda x: (x @ x).sum())(x))
+    text = str(jax.make_jaxpr(program)(jnp.ones((1, 3, 3))))
+    assert text.count("dot_general") >= 2
+    assert text.count("HIGHEST") == (2 * text.count("dot_general") if products else 0)
+
+
+def test_share_of_a_process_is_its_replicas_part():
+    layout = Replicas(8, tuple(jax.devices()[:2]), process_index=1, process_count=2)
+    assert layout.share(32) == BatchShare(32, 8, range(4, 8))

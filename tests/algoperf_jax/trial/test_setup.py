@@ -7,10 +7,12 @@ import jax
 import optax
 import pytest
 from toy_runs import run, sgd
-from toy_workload import toy
+from toy_workload import dataset, toy
 
 from algoperf_jax.errors import UserError
-from algoperf_jax.trial.setup import chosen_batch_size
+from algoperf_jax.rules import rule_set
+from algoperf_jax.trial.setup import Settings, chosen_batch_size, set_up
+from algoperf_jax.trial.training import train
 
 
 def test_problem_says_what_the_rules_allow_and_no_more():
@@ -95,3 +97,53 @@ def test_batch_size_falls_back_to_base_and_workload(sizes, name, scale, chosen):
 
     workload = dataclasses.replace(toy(), name=name, scale=scale)
     assert chosen_batch_size(workload, sgd(batch_size=batch_size)) == chosen
+
+
+def test_data_are_opened_once_and_handed_on():
+    opened, used = [], []
+
+    def open_data(data_dir, cache_dir):
+        opened.append(data_dir)
+        return "opened"
+
+    def spying(split, data, share, *, seed):
+        used.append(data)
+        return dataset(split, data, share, seed=seed)
+
+    workload = toy(open_data=open_data, dataset=spying)
+    run(workload, max_steps=1)
+    assert opened == [None]
+    assert set(used) == {"opened"}
+    train(workload, sgd(), Settings(max_steps=1), data="from before")
+    assert opened == [None]
+    assert set(used) == {"opened", "from before"}
+
+
+def test_folder_that_cannot_be_used_is_an_error_that_names_it():
+    def open_data(data_dir, cache_dir):
+        raise PermissionError(13, "Permission denied", "/somewhere")
+
+    with pytest.raises(UserError, match="toy: cannot use /somewhere for its data: Permission"):
+        run(toy(open_data=open_data))
+
+
+@pytest.mark.parametrize(("rules", "statistics"), [("v0.5", "replica"), ("v0.6", "global")])
+def test_rule_set_decides_replicas_arithmetic_and_the_workload_s_variant(rules, statistics):
+    given = []
+
+    def under(conditions):
+        given.append(conditions)
+        return toy(scale="full", eval_batch_size=32)
+
+    workload = toy(scale="full", eval_batch_size=32, under=under)
+    trial = set_up(workload, sgd(), Settings(rules=rules, data_dir=Path("x")))
+    assert given == [rule_set(rules).conditions]
+    assert given[0].batch_statistics == statistics
+    assert (trial.layout.count, trial.layout.matmul_precision) == (8, "float32")
+    assert trial.meta_data()["conditions"] == {
+        "hardware": "8 x V100",
+        "replicas": 8,
+        "batch_statistics": statistics,
+        "matmul_precision": "float32",
+        "evaluation_shards": 8,
+    }

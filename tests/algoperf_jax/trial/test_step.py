@@ -28,8 +28,8 @@ def test_batch_without_the_replica_axis_fails_with_its_shape():
         def __next__(self):
             return {k: v.reshape(-1, *v.shape[2:]) for k, v in super().__next__().items()}
 
-    def flat(split, source, *, batch_size, replicas, seed, replica_slice=None):
-        return Flat(batch_size, replicas, seed, replica_slice)
+    def flat(split, data, share, *, seed):
+        return Flat(share, seed)
 
     result = run(toy(dataset=flat))
     assert "leading replica axis of 2, found shape (32" in result.outcome.reason

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from toy_workload import TrainBatches
 
+from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import UserError
 from algoperf_jax.trial.replicas import Replicas
 from algoperf_jax.trial.stream import DeviceStream
@@ -13,11 +14,11 @@ LAYOUT = Replicas(4, tuple(jax.devices()[:2]))
 
 
 def stream():
-    return DeviceStream(TrainBatches(32, 4, seed=1, replica_slice=None), LAYOUT)
+    return DeviceStream(TrainBatches(BatchShare.whole(32, 4), seed=1), LAYOUT)
 
 
 def test_batches_are_stacked_by_device_and_lane():
-    host = next(TrainBatches(32, 4, seed=1, replica_slice=None))
+    host = next(TrainBatches(BatchShare.whole(32, 4), seed=1))
     batch = next(stream())
     assert batch["x"].shape == (2, 2, 8, 5)
     np.testing.assert_array_equal(np.asarray(batch["x"]).reshape(4, 8, 5), host["x"])

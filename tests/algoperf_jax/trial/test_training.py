@@ -105,10 +105,10 @@ def test_device_work_is_never_billed_to_evaluation():
 def test_evaluation_is_off_the_clock():
     now = FakeTime()
 
-    def slow_data(split, source, **kwargs):
+    def slow_data(split, data, share, *, seed):
         if split == "validation":
             now.advance(100)
-        return dataset(split, source, **kwargs)
+        return dataset(split, data, share, seed=seed)
 
     result = run(toy(target=OUT_OF_REACH, dataset=slow_data), now=now, max_steps=2)
     assert result.ledger.submission_seconds == 0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from golden_vectors import GoldenSet
 
-from workloads.imagenet import NETWORKS, resnet, vit
+from workloads.imagenet import NETWORKS, workload
 
 WITH_FILLS = [name for name in NETWORKS if name != "imagenet_resnet_large_bn_init"]
 """The variants whose outputs the reference has; the other one is the base with other values."""
@@ -46,27 +46,22 @@ class Case:
     expected: dict[str, Any]
 
 
-def _resnet(network: resnet.ResNet) -> tuple[Any, Callable]:
-    def forward(params, model_state, images, *, train):
-        mode = "update" if train else "running"
-        return resnet.apply(network, params, model_state, images, batch_norm=mode)
-
-    return functools.partial(resnet.init, network), forward
-
-
-def _vit(network: vit.ViT) -> tuple[Any, Callable]:
-    def forward(params, model_state, images, *, train):
-        logits = network.apply({"params": params}, images, train=train, dropout_rate=0.0)
-        return logits, model_state
-
-    return lambda rng: (vit.init(network, rng), {}), forward
-
-
 @functools.cache
 def _variant(name: str, golden: GoldenSet) -> Variant:
     network = NETWORKS[name]
-    init, forward = (_resnet if isinstance(network, resnet.ResNet) else _vit)(network)
-    shapes = jax.eval_shape(init, jax.random.key(0))
+
+    def forward(params, model_state, images, *, train):
+        logits, written = network.apply(
+            {"params": params, **model_state},
+            images,
+            train=train,
+            dropout_rate=0.0,
+            batch_norm="update" if train else "running",
+            mutable=list(model_state),
+        )
+        return logits, dict(written) if model_state else model_state
+
+    shapes = jax.eval_shape(workload(name, "full").init, jax.random.key(0))
     compiled = jax.jit(forward, static_argnames="train")
     return Variant(name, network, shapes, golden.load(name), compiled)
 

@@ -1,7 +1,6 @@
 """Records that are not as they should be, and what the others become."""
 
 import dataclasses
-import importlib
 
 import jax
 import numpy as np
@@ -10,8 +9,10 @@ from imagenet_files import picture, record, shard_path, write_shards
 from jpeg_files import encoded, pattern
 
 from algoperf_jax.data.batch_cache import BatchCache
+from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import DataError
-from workloads.imagenet.dataset import Pipeline, dataset
+from workloads.imagenet.dataset import ImagenetData, Pipeline, dataset
+from workloads.imagenet.files import STORED
 from workloads.imagenet.images import Preprocessing, eval_image
 
 PIPELINE = Pipeline(
@@ -33,7 +34,9 @@ def write_with(root, bad):
 
 
 def batches(root, split="train", batch_size=8, pipeline=PIPELINE):
-    return dataset(split, root, batch_size=batch_size, replicas=2, seed=0, pipeline=pipeline)
+    # Nothing is kept, so that memory is used again.
+    data = ImagenetData(STORED.in_data_dir(root).records, BatchCache(0))
+    return dataset(split, data, BatchShare.whole(batch_size, 2), seed=0, pipeline=pipeline)
 
 
 BAD = {
@@ -89,7 +92,7 @@ def test_bad_record_is_an_error_that_names_it(tmp_path, split, bad):
         for _ in zip(range(40), batches(tmp_path, split), strict=False):
             pass
     assert f"{shard_path(tmp_path, 'train', SHARD, 2)}, record {NUMBER}" in str(error.value)
-    assert f"remove {tmp_path / 'imagenet2012/5.1.0'} and make it again with: python " in str(
+    assert f"remove {tmp_path / 'imagenet2012/5.1.0'} and prepare it with: python " in str(
         error.value
     )
 
@@ -147,10 +150,8 @@ def test_batches_that_are_still_held_are_not_overwritten(tmp_path):
         np.testing.assert_array_equal(shared, copy)
 
 
-def test_padding_is_zero(tmp_path, monkeypatch):
+def test_padding_is_zero(tmp_path):
     write_with(tmp_path, good(7))
-    module = importlib.import_module("workloads.imagenet.dataset")
-    monkeypatch.setattr(module, "_eval_cache", BatchCache(0))  # nothing is kept
     pipeline = dataclasses.replace(PIPELINE, eval_train_examples=33)
     for batch in batches(tmp_path, "eval_train", pipeline=pipeline):
         last = batch["inputs"].reshape(-1, 8, 8, 3).copy()

@@ -33,7 +33,7 @@ LABELS = {"n01440764": 0, "n01739381": 59, "n02105855": 230, "n15075141": 999}
 # n01735189 in the development kit's ground truth.
 VALIDATION_LABELS = [65, 970, 230, 809, 516, 57]
 V2_LABELS = (0, 1, 2, 10, 230, 999)
-NUM_EXAMPLES = {"train": 8, "validation": 6, "test": 18}
+EXAMPLES = {"train": 8, "validation": 6, "test": 18}
 
 
 def image_file(name):
@@ -68,7 +68,7 @@ def train_tar(classes=None):
     )
 
 
-def validation_tar(count=NUM_EXAMPLES["validation"]):
+def validation_tar(count=EXAMPLES["validation"]):
     # As upstream's archive, not in the order of the names.
     names = [f"ILSVRC2012_val_{k:08d}.JPEG" for k in range(count, 0, -1)]
     return packed({name: image_file(name) for name in names})
@@ -106,7 +106,7 @@ def write_raw(folder):
 
 def run(data_dir, raw=None, lines=None, **options):
     report = (lambda _: None) if lines is None else lines.append
-    options = {"num_examples": NUM_EXAMPLES, "report": report} | options
+    options = {"examples": EXAMPLES, "report": report} | options
     return prepare.prepare(data_dir, raw, **options)
 
 
@@ -260,13 +260,13 @@ def test_second_run_does_nothing_and_needs_no_raw_files(prepared):
 
 @pytest.mark.parametrize(("split", "name"), [("train", "imagenet2012"), ("test", "imagenet_v2")])
 def test_other_number_of_examples_is_refused(prepared, raw, tmp_path, split, name):
-    num_examples = NUM_EXAMPLES | {split: 1_000}
-    message = f"split {split} has {NUM_EXAMPLES[split]} examples, there should be 1,000"
+    examples = EXAMPLES | {split: 1_000}
+    message = f"split '{split}' has {EXAMPLES[split]} examples, there should be 1,000"
     with pytest.raises(DataError, match=message):
-        run(tmp_path / "data", raw, num_examples=num_examples)
+        run(tmp_path / "data", raw, examples=examples)
     assert not [path for path in snapshot(tmp_path / "data") if name in path]
     with pytest.raises(DataError, match=f"{message}; remove .*/imagenet/jax/{name}"):
-        run(prepared[0] / "data", raw, num_examples=num_examples)
+        run(prepared[0] / "data", raw, examples=examples)
 
 
 def test_imagenet_v2_is_downloaded_when_it_is_not_there(raw, tmp_path, monkeypatch):
@@ -285,10 +285,10 @@ def test_imagenet_v2_is_downloaded_when_it_is_not_there(raw, tmp_path, monkeypat
         data = tmp_path / f"data {keep}"
         # The rest is looked at elsewhere.
         monkeypatch.setattr(prepare, "_write_imagenet", lambda *_: None)
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(DataError, match="dataset_info.json is missing"):
             run(data, raw, keep_download=keep)
         home = data / "imagenet" / "jax"
-        assert files.IMAGENET_V2.examples(home) == {"test": 18}
+        files.IMAGENET_V2.check_examples(home, {"test": 18}, "")
         assert (home / archive.name).exists() == keep
         folders = sorted(path.name for path in home.iterdir() if path.is_dir())
         assert folders == ["imagenet2012", "imagenet_v2"]
@@ -300,9 +300,10 @@ def test_unpacked_imagenet_v2_is_taken_first(raw, tmp_path, monkeypatch):
     (raw / prepare.V2_DOWNLOAD.filename).write_bytes(b"not looked at")
     write_v2_folder(raw / prepare.V2_FOLDER)
     (raw / prepare.V2_FOLDER / "1" / ".DS_Store").touch()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(DataError, match="dataset_info.json is missing"):
         run(tmp_path / "data", raw)
-    assert files.IMAGENET_V2.examples(tmp_path / "data" / "imagenet" / "jax") == {"test": 18}
+    root = tmp_path / "data" / "imagenet" / "jax"
+    files.IMAGENET_V2.check_examples(root, {"test": 18}, "")
 
 
 @pytest.mark.parametrize(
@@ -316,7 +317,7 @@ def test_unpacked_imagenet_v2_is_taken_first(raw, tmp_path, monkeypatch):
         (prepare.VALIDATION_TAR, train_tar(), r"img_val\.tar is not .* 'ILSVRC2012_val_00000001"),
         (prepare.VALIDATION_TAR, validation_tar(5), r"5 files, .* 'ILSVRC2012_val_00000006\.JPEG'"),
         (prepare.VALIDATION_TAR, validation_tar(7), r"7 files, .* 'ILSVRC2012_val_00000007\.JPEG'"),
-        (prepare.V2_DOWNLOAD.filename, b"hello", r"tar\.gz is not a tar file .* remove it, and"),
+        (prepare.V2_DOWNLOAD.filename, b"hello", r"tar\.gz is not a tar file .* replace it"),
         (prepare.V2_DOWNLOAD.filename, validation_tar(), "is not ImageNet-v2's archive: it has no"),
         (
             prepare.V2_DOWNLOAD.filename,
@@ -352,7 +353,7 @@ def test_what_a_killed_process_left_is_removed(raw, tmp_path, monkeypatch):
     monkeypatch.setattr(prepare, "_write_imagenet", lambda *_: None)
     left = tmp_path / "data" / "imagenet" / "jax" / "imagenet2012" / ".unfinished-abc" / "x"
     left.mkdir(parents=True)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(DataError, match="dataset_info.json is missing"):
         run(tmp_path / "data", raw)
     assert not left.parent.exists()
 

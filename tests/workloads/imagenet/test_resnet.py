@@ -6,7 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from workloads.imagenet import resnet
+from algoperf_jax.errors import UserError
+from algoperf_jax.nn.flax_functions import model_functions
+from algoperf_jax.workload import AXES
 from workloads.imagenet.resnet import ResNet
 
 SMALL = ResNet(stage_sizes=(2,), width=4, num_classes=10, last_scale_init=1.0)
@@ -14,16 +16,23 @@ KEY = jax.random.key(0, impl="rbg")  # compiles much faster than the default gen
 IMAGES = np.random.default_rng(0).normal(size=(6, 32, 32, 3)).astype(np.float32)
 
 
+def _init(network):
+    init, *_ = model_functions(network, lambda batch: batch, lambda share: IMAGES[None])
+    return jax.jit(init)(KEY)
+
+
 @functools.cache
 def _variables():
-    params, model_state = jax.jit(functools.partial(resnet.init, SMALL))(KEY)
+    params, model_state = _init(SMALL)
     # Running statistics that no batch has.
     return params, jax.tree.map(lambda x: x + 0.5, model_state)
 
 
 @functools.partial(jax.jit, static_argnames=("network", "batch_norm"))
 def _apply(params, model_state, images, *, batch_norm, network=SMALL):
-    return resnet.apply(network, params, model_state, images, batch_norm=batch_norm)
+    _, apply, _ = model_functions(network, lambda batch: batch, lambda share: IMAGES[None])
+    options = {"rng": None, "train": False, "dropout_rate": 0.0}
+    return apply(params, model_state, images, batch_norm=batch_norm, **options)
 
 
 def _stem(params, images):
@@ -83,7 +92,7 @@ def test_gradients_go_through_the_batch_statistics():
 
 def test_branches_are_silent_at_scale_zero():
     silent = SMALL.clone(last_scale_init=0.0)
-    params, state = jax.jit(functools.partial(resnet.init, silent))(KEY)
+    params, state = _init(silent)
     logits, _ = _apply(params, state, IMAGES, batch_norm="running", network=silent)
     block = params["BottleneckResNetBlock_1"]  # its shortcut is the identity
     block["Conv_0"]["kernel"] = 5 * block["Conv_0"]["kernel"]
@@ -99,11 +108,31 @@ def test_variables_do_not_depend_on_the_size_of_the_images(side):
 
 
 def test_unknown_activation_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'swish2'.*gelu, relu, silu"):
-        resnet.init(SMALL.clone(activation="swish2"), KEY)
+    with pytest.raises(ValueError, match=r"'swish2'.*relu, gelu, silu"):
+        _init(SMALL.clone(activation="swish2"))
 
 
 def test_unknown_batch_norm_mode_is_refused_with_the_known_ones():
     params, state = _variables()
-    with pytest.raises(ValueError, match=r"'frozen'.*update, batch, running"):
-        resnet.apply(SMALL, params, state, IMAGES, batch_norm="frozen")
+    with pytest.raises(UserError, match=r"'frozen'.*update, batch, running"):
+        _apply(params, state, IMAGES, batch_norm="frozen")
+
+
+def test_global_statistics_are_those_of_one_replica_with_the_whole_batch():
+    params, old = _variables()
+    synchronised = SMALL.clone(statistics_axes=AXES)
+    halves = IMAGES.reshape(2, 3, 32, 32, 3)
+
+    @functools.partial(jax.vmap, axis_name=AXES[0])
+    @functools.partial(jax.vmap, axis_name=AXES[1])
+    def on_replicas(images):
+        return _apply(params, old, images, batch_norm="update", network=synchronised)
+
+    logits, state = on_replicas(halves[:, None])
+    expected, new = _apply(params, old, IMAGES, batch_norm="update")
+    np.testing.assert_allclose(logits.reshape(6, 10), expected, rtol=1e-4, atol=1e-5)
+    for found, whole in zip(jax.tree.leaves(state), jax.tree.leaves(new), strict=True):
+        np.testing.assert_allclose(found[0, 0], whole, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(found[0, 0], found[1, 0])
+    apart = _apply(params, old, halves[0], batch_norm="update")[0]
+    assert not np.allclose(apart, expected[:3], rtol=1e-2)

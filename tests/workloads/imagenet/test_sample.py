@@ -19,7 +19,7 @@ SPLITS = {"train": 4000, "validation": 1000, "test": 1000}
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    return sample.source(tmp_path_factory.mktemp("cache"))
+    return sample.root(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")

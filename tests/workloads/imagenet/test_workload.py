@@ -11,13 +11,11 @@ from imagenet_files import write_pictures
 import workloads
 from algoperf_jax.errors import DataError, UserError
 from algoperf_jax.rules import Limits
-from algoperf_jax.trial.programs import Programs
-from algoperf_jax.trial.replicas import Replicas
-from algoperf_jax.trial.setup import Settings, set_up
+from algoperf_jax.trial.setup import Settings
 from algoperf_jax.trial.training import train
 from algoperf_jax.workload import LossType
 from reference_algorithms import get
-from workloads.imagenet.source import locate_data
+from workloads.imagenet.dataset import open_data
 
 BOTH = ("imagenet_resnet", "imagenet_vit")
 
@@ -79,52 +77,10 @@ def test_variants_exist_at_full_scale_only():
 
 
 @pytest.mark.parametrize("name", BOTH)
-def test_sample_has_the_examples_that_the_mini_workload_says(name, cache_dir):
-    workload = workloads.get(name, "mini")
-    source = workload.locate_data(None, cache_dir)
-    for split in ("eval_train", "validation", "test"):
-        batches = workload.dataset(split, source, batch_size=512, replicas=1, seed=0)
-        assert sum(batch["weights"].sum() for batch in batches) == workload.num_examples[split]
-
-
-@pytest.mark.parametrize("name", BOTH)
-@pytest.mark.parametrize("scale", ["mini", "full"])
-def test_random_batch_has_the_shapes_of_a_training_batch(name, scale, small_data, cache_dir):
-    workload = workloads.get(name, scale)
-    source = small_data if scale == "full" else workload.locate_data(None, cache_dir)
-    real = next(workload.dataset("train", source, batch_size=4, replicas=2, seed=0))
-    random = workload.random_batch(4, 2, 0)
-    assert {k: (v.shape, v.dtype) for k, v in random.items()} == {
-        k: (v.shape, v.dtype) for k, v in real.items()
-    }
-
-
-@pytest.mark.parametrize("name", BOTH)
 def test_part_of_imagenet_is_not_imagenet(name, small_data):
     workload = workloads.get(name, "full")
-    with pytest.raises(DataError, match=r"18 examples, the workload has 1281167.*prepare_data\.py"):
+    with pytest.raises(DataError, match=r"18 examples, .* 1,281,167.*prepare_data\.py"):
         train(workload, get("nadamw"), Settings(data_dir=small_data))
-
-
-def _trained(workload, devices, cache_dir):
-    """Parameters and model state after two steps of eight replicas."""
-    trial = set_up(workload, get("adamw"), Settings(replicas=8), cache_dir)
-    layout = Replicas(8, tuple(jax.devices()[:devices]))
-    trial = dataclasses.replace(trial, layout=layout)
-    programs, stream = Programs(trial), trial.training_batches()
-    state = layout.put_state(trial.initial_state())
-    for _ in range(2):
-        state, _ = programs.step(None)(state, next(stream), programs.inputs(0.0))
-    state = layout.fetch_state(state)
-    return state.params, state.model_state
-
-
-@pytest.mark.parametrize("name", BOTH)
-def test_one_device_with_eight_replicas_equals_eight_devices(name, cache_dir):
-    workload = workloads.get(name, "mini")
-    one, eight = (_trained(workload, devices, cache_dir) for devices in (1, 8))
-    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(eight), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +118,12 @@ def test_resumed_trial_equals_an_unbroken_one(name, cache_dir, tmp_path):
 @pytest.mark.parametrize("name", BOTH)
 def test_full_scale_trains_and_evaluates_on_small_upstream_files(name, small_data):
     workload = workloads.get(name, "full")
-    workload = dataclasses.replace(workload, locate_data=locate_data, eval_batch_size=8)
+    workload = dataclasses.replace(
+        workload,
+        open_data=functools.partial(open_data, examples={}),
+        under=None,
+        eval_batch_size=8,
+    )
     settings = Settings(data_dir=small_data, replicas=2, batch_size=4, max_steps=2)
     result = train(workload, get("nadamw"), settings)
     first = result.ledger.evaluations[0]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from golden_vectors import GoldenSet
 
-from workloads.ogbg import NETWORKS
-from workloads.ogbg.model import GraphNetwork, smallest_batch
+from workloads.ogbg import NETWORKS, workload
+from workloads.ogbg.model import GraphNetwork
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +43,7 @@ def _full_float32_products():
 def variant(request: pytest.FixtureRequest, golden: GoldenSet) -> Variant:
     """Every variant in turn."""
     model = NETWORKS[request.param]
-    init = jax.jit(lambda key: model.init(key, smallest_batch(), train=False, dropout_rate=0.1))
-    params = init(jax.random.key(0))["params"]
+    params, _ = jax.jit(workload(request.param, "full").init)(jax.random.key(0))
     return Variant(request.param, model, params, golden.load(request.param))
 
 

@@ -5,12 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
+from algoperf_jax.data.order import OnePass
+from algoperf_jax.data.packing import packed_plan
 from algoperf_jax.errors import DataError
 from workloads.ogbg.batching import (
+    AverageGraph,
     build_shard,
-    check_every_graph_fits,
-    next_shard_end,
     shard_budget,
+    shard_packing,
 )
 from workloads.ogbg.random_molecules import random_molecules
 
@@ -89,12 +91,9 @@ def padded_by_loop(molecules, indices, b):
 
 
 def shards(molecules, budget):
-    node_ends, edge_ends = np.cumsum(molecules.num_nodes), np.cumsum(molecules.num_edges)
-    start = 0
-    while start < len(molecules):
-        end = next_shard_end(node_ends, edge_ends, start, budget)
-        yield list(range(start, end))
-        start = end
+    plan = packed_plan(OnePass(np.arange(len(molecules))), shard_packing(molecules, budget), 1, [0])
+    for _, packs in plan(0):
+        yield packs.items[0].tolist()
 
 
 # Small molecules fill the graph budget, large ones the node budget.
@@ -106,7 +105,7 @@ def test_shards_hold_the_graphs_that_the_slow_loop_puts_in_them(largest):
 
 def test_edges_can_be_what_closes_a_shard():
     molecules = random_molecules(50, seed=0, largest=4)
-    budget = shard_budget(8, nodes_per_graph=26, edges_per_graph=2)
+    budget = shard_budget(8, AverageGraph(nodes=26, edges=2))
     sizes = [len(indices) for indices in shards(molecules, budget)]
     edge_ends = np.cumsum(molecules.num_edges)
     start = 0
@@ -156,7 +155,7 @@ def test_budget_of_4096_graphs_has_the_benchmark_shapes():
 
 def test_graph_larger_than_a_budget_is_an_error_with_its_record_and_sizes():
     molecules = random_molecules(30, seed=1, largest=25, split="validation")
-    check_every_graph_fits(molecules, shard_budget(1, nodes_per_graph=25))
+    shard_packing(molecules, shard_budget(1, AverageGraph(nodes=25)))
     record = int(np.argmax(molecules.num_nodes > 20))
     message = (
         f"split validation, record {record}: {molecules.num_nodes[record]} nodes and "
@@ -164,4 +163,4 @@ def test_graph_larger_than_a_budget_is_an_error_with_its_record_and_sizes():
         "room for 20 nodes and 56 edges"
     )
     with pytest.raises(DataError, match=message):
-        check_every_graph_fits(molecules, shard_budget(1, nodes_per_graph=20))
+        shard_packing(molecules, shard_budget(1, AverageGraph(nodes=20)))

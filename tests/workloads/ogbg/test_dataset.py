@@ -7,14 +7,18 @@ import shutil
 import numpy as np
 import pytest
 
-from algoperf_jax.errors import DataError, UserError
-from workloads.ogbg.dataset import TrainBatches, dataset, eval_batches, reference_subset_size
+from algoperf_jax.data.batch_share import BatchShare
+from algoperf_jax.errors import DataError
+from workloads.ogbg import sample
+from workloads.ogbg.batching import AverageGraph
+from workloads.ogbg.dataset import Batching, OgbgData, dataset, reference_subset_size
 from workloads.ogbg.random_molecules import random_molecules
 
 # The package's attribute `dataset` may be the function of that name.
 ogbg_dataset = importlib.import_module("workloads.ogbg.dataset")
 
 BATCH_SIZE, REPLICAS = 32, 4
+BATCHING = Batching()
 
 
 def indices_in(batch):
@@ -47,13 +51,21 @@ def molecules():
     return random_molecules(500, seed=0)
 
 
-def train(molecules, seed=7, replica_slice=None):
-    return TrainBatches(molecules, BATCH_SIZE, REPLICAS, seed, replica_slice)
+def data_of(molecules):
+    """Molecules in place of files; they are all splits."""
+    return OgbgData(lambda split: molecules)
 
 
-def evaluate(molecules, replica_slice=None, reference_size=300):
-    order = np.arange(len(molecules))
-    return eval_batches(molecules, BATCH_SIZE, REPLICAS, replica_slice, order, reference_size)
+def share_of(local=None, batch_size=BATCH_SIZE, replicas=REPLICAS):
+    return BatchShare(batch_size, replicas, range(replicas) if local is None else local)
+
+
+def train(molecules, seed=7, local=None):
+    return dataset("train", data_of(molecules), share_of(local), seed=seed)
+
+
+def evaluate(molecules, local=None, batching=BATCHING):
+    return dataset("test", data_of(molecules), share_of(local), seed=0, batching=batching)
 
 
 def test_training_batch_has_a_leading_replica_axis(molecules):
@@ -83,7 +95,8 @@ def test_each_epoch_is_a_permutation_of_its_own_and_epochs_follow_without_a_gap(
 
 def test_shard_larger_than_the_split_takes_graphs_of_several_epochs():
     molecules = random_molecules(5, seed=1, largest=10)
-    batches = TrainBatches(molecules, 32, 2, 0)
+    share = BatchShare.whole(32, 2)
+    batches = dataset("train", data_of(molecules), share, seed=0)
     stream = indices_in(next(batches)) + indices_in(next(batches))
     assert len(stream) == 64
     for epoch in range(12):
@@ -104,12 +117,12 @@ def test_iterator_goes_on_from_a_stored_state(molecules):
         resumed.set_state(state)
         assert_equal(next(resumed), expected)
         assert resumed.get_state() == batches.get_state()
-    assert state["epoch"] > 0
+    assert state["position"] > len(molecules)
 
 
 def test_processes_build_together_what_one_builds_alone(molecules):
     whole = train(molecules)
-    halves = halves_joined(lambda part: train(molecules, replica_slice=part))
+    halves = halves_joined(lambda part: train(molecules, local=part))
     for _ in range(40):
         assert_equal(next(halves), next(whole))
     halves = list(halves_joined(lambda part: evaluate(molecules, part)))
@@ -145,8 +158,9 @@ def test_last_evaluation_batch_is_completed_with_shards_of_padding():
     assert batch["n_node"][3].tolist() == [209, 0, 0, 0, 0, 0, 0, 0, 0]
 
 
-def test_mark_of_the_reference_subset_is_on_its_graphs_alone(molecules):
-    for batch in evaluate(molecules, reference_size=300):
+def test_mark_of_the_reference_subset_is_on_its_graphs_alone(molecules, monkeypatch):
+    monkeypatch.setattr(ogbg_dataset, "reference_subset_size", lambda *_: 300)
+    for batch in evaluate(molecules):
         real = batch["weights"].any(axis=2)
         marked = batch["in_reference_subset"]
         assert marked.dtype == bool
@@ -176,75 +190,69 @@ def subset_by_loop(molecules, batch_size, shards):
 @pytest.mark.parametrize(("count", "largest"), [(500, 20), (500, 51), (500, 70), (120, 60)])
 def test_reference_subset_is_that_of_a_slow_loop(count, largest):
     molecules = random_molecules(count, seed=largest, largest=largest)
-    found = reference_subset_size(molecules, eval_batch_size=128, shards=8)
+    found = reference_subset_size(molecules, eval_batch_size=128)
     assert found == subset_by_loop(molecules, 128, 8)
 
 
 def test_reference_drops_the_graphs_behind_its_last_complete_batch():
     molecules = random_molecules(500, seed=51, largest=51)
-    assert 256 < reference_subset_size(molecules, eval_batch_size=128, shards=8) < 500
+    assert 256 < reference_subset_size(molecules, eval_batch_size=128) < 500
 
 
 def test_split_that_does_not_fill_a_reference_batch_counts_as_evaluated():
     assert reference_subset_size(random_molecules(100, seed=0)) == 100
 
 
-@pytest.fixture
-def stored(monkeypatch):
-    """Random molecules in place of files; the list of the splits asked for."""
-    reads = []
-
-    def load(split, directory):
-        reads.append(split)
-        return random_molecules(200, seed=len(split), split=split)
-
-    monkeypatch.setattr(ogbg_dataset, "_load", load)
-    return reads
+def test_number_of_shards_decides_what_the_reference_evaluates():
+    molecules = random_molecules(500, seed=51, largest=51)
+    four = Batching(evaluation_shards=4)
+    found = reference_subset_size(molecules, four, eval_batch_size=128)
+    assert found == subset_by_loop(molecules, 128, 4)
+    assert found != reference_subset_size(molecules, eval_batch_size=128)
 
 
-def make(split, tmp_path, seed=0, **options):
-    return dataset(split, tmp_path, batch_size=BATCH_SIZE, replicas=REPLICAS, seed=seed, **options)
+def test_eval_train_is_a_fixed_random_subset_of_train():
+    asked_for = []
 
+    def molecules(split):
+        asked_for.append(split)
+        return random_molecules(200, seed=0)
 
-def test_eval_train_is_a_fixed_random_subset_of_train(stored, tmp_path):
     def subset(seed):
-        batches = list(make("eval_train", tmp_path, seed, eval_train_examples=90))
-        marked = sum(batch["in_reference_subset"].sum() for batch in batches)
-        assert marked == 90
+        batches = dataset(
+            "eval_train",
+            OgbgData(molecules),
+            share_of(),
+            seed=seed,
+            batching=Batching(eval_train_examples=90),
+        )
+        batches = list(batches)
+        assert sum(batch["in_reference_subset"].sum() for batch in batches) == 90
         return [i for batch in batches for i in indices_in(batch)]
 
     assert subset(1) == subset(2)
     assert len(set(subset(1))) == 90
     assert subset(1) != sorted(subset(1))
-    assert set(stored) == {"train"}
+    assert set(asked_for) == {"train"}
 
 
-def test_split_names_choose_the_data_and_the_order(stored, tmp_path):
-    for split in ("validation", "test"):
-        assert [i for b in make(split, tmp_path) for i in indices_in(b)] == list(range(200))
-    assert isinstance(make("train", tmp_path), TrainBatches)
-    assert stored == ["validation", "test", "train"]
-
-
-def test_split_is_read_once_in_a_process(tmp_path):
-    source = ogbg_dataset.locate_data(None, tmp_path)
-    next(make("test", source))
-    shutil.rmtree(source)
-    next(make("test", source))
+def test_split_is_read_once_from_an_opened_data_set(tmp_path):
+    data = ogbg_dataset.open_data(None, tmp_path)
+    averages = {"batching": Batching(average=AverageGraph(16, 33))}
+    next(dataset("test", data, share_of(batch_size=64), seed=0, **averages))
+    for folder in tmp_path.iterdir():
+        shutil.rmtree(folder)
+    next(dataset("test", data, share_of(batch_size=64), seed=0, **averages))
 
 
 @pytest.mark.parametrize("split", ["train", "eval_train", "validation"])
-def test_arguments_that_do_not_go_together_are_errors_at_once(stored, tmp_path, split):
-    with pytest.raises(UserError, match="batch size 30 is not a positive multiple of the 4"):
-        dataset(split, tmp_path, batch_size=30, replicas=4, seed=0)
-    with pytest.raises(UserError, match=r"range\(2, 6\) is not a part of range\(0, 4\)"):
-        make(split, tmp_path, replica_slice=range(2, 6))
+def test_molecule_that_fits_no_shard_is_an_error_at_once(molecules, split):
     with pytest.raises(DataError, match="do not fit a shard of 1 graphs"):
-        dataset(split, tmp_path, batch_size=4, replicas=4, seed=0)
+        dataset(split, data_of(molecules), share_of(batch_size=4), seed=0)
 
 
-def test_data_directory_without_the_data_set_is_an_error_with_the_command(tmp_path):
-    with pytest.raises(DataError) as error:
-        ogbg_dataset.locate_data(tmp_path, tmp_path)
-    assert "ogbg_molpcba-train.tfrecord-00000-of-00008 is missing" in str(error.value)
-    assert f"python scripts/prepare_data.py ogbg --data_dir {tmp_path}" in str(error.value)
+def test_part_of_the_data_set_is_not_the_data_set(tmp_path):
+    # The embedded sample, put where the full data set belongs.
+    sample.root(tmp_path / "cache").rename(tmp_path / "ogbg")
+    with pytest.raises(DataError, match=r"'train' has 3,908 examples, there should be 350,343"):
+        ogbg_dataset.open_data(tmp_path, tmp_path)

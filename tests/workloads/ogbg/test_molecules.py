@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tfds_files import enter_split
 
 from algoperf_jax.errors import DataError
 from workloads.ogbg import molecules, sample
-from workloads.ogbg.molecules import STORED, load, source_directory
+from workloads.ogbg.files import MOLPCBA, STORED
+from workloads.ogbg.molecules import load
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -43,18 +45,20 @@ def write(directory, split, examples):
             "labels": tensor(shape=(128,), dtype=np.float32),
         }
     )
-    paths = STORED.shard_paths(directory, split)
+    paths = MOLPCBA.shard_paths(directory, split)
     paths[0].parent.mkdir(parents=True, exist_ok=True)
-    for k, path in enumerate(paths):
+    borders = [k * len(examples) // len(paths) for k in range(len(paths) + 1)]
+    for path, begin, end in zip(paths, borders, borders[1:], strict=False):
         with tf.io.TFRecordWriter(str(path)) as writer:
-            for i in range(k * len(examples) // len(paths), (k + 1) * len(examples) // len(paths)):
+            for i in range(begin, end):
                 writer.write(features.serialize_example(examples[i]))
+    enter_split(paths[0].parent, split, np.diff(borders).tolist())
 
 
 def test_arrays_are_the_records_one_after_the_other(tmp_path):
     single_atom = example(200, nodes=1, bonds=())
     write(tmp_path, "validation", [example(7), single_atom, example(9, bonds=((2, 0),))])
-    found = load("validation", tmp_path)
+    found = load("validation", STORED.in_data_dir(tmp_path))
     assert found.split == "validation"
     assert len(found) == 3
     assert found.node_offsets.tolist() == [0, 3, 4, 7]
@@ -69,7 +73,7 @@ def test_arrays_are_the_records_one_after_the_other(tmp_path):
 
 def test_types_are_small(tmp_path):
     write(tmp_path, "test", [example()])
-    found = load("test", tmp_path)
+    found = load("test", STORED.in_data_dir(tmp_path))
     assert found.node_feat.dtype == found.edge_feat.dtype == np.uint8
     assert found.edge_index.dtype == np.uint16
     assert found.labels.dtype == np.int8
@@ -78,12 +82,12 @@ def test_types_are_small(tmp_path):
 
 def test_shards_are_read_in_their_order(tmp_path):
     write(tmp_path, "train", [example(i) for i in range(20)])
-    found = load("train", tmp_path)
+    found = load("train", STORED.in_data_dir(tmp_path))
     assert found.node_feat[found.node_offsets[:-1], 0].tolist() == list(range(20))
 
 
 def test_sample_is_what_its_raw_tables_say(tmp_path):
-    found = load("validation", sample.source(tmp_path))
+    found = load("validation", STORED.in_sample(sample.root(tmp_path)))
     raw = Path(sample.__file__).parent
     rows = np.loadtxt(raw / "split/scaffold/valid.csv.gz", dtype=int)
     sizes = np.loadtxt(raw / "raw/num-node-list.csv.gz", dtype=int)
@@ -117,23 +121,20 @@ def changed(key, row, value):
 def test_wrong_record_is_an_error_that_names_it(tmp_path, record, message):
     write(tmp_path, "validation", [example(), example(), record, example()])
     with pytest.raises(DataError, match=f"split validation, record 2 .*{message}"):
-        load("validation", tmp_path)
+        load("validation", STORED.in_data_dir(tmp_path))
 
 
-def test_missing_file_is_an_error_with_the_command_that_prepares_it(tmp_path):
-    write(tmp_path / "ogbg", "train", [example()] * 8)
-    missing = STORED.shard_paths(tmp_path / "ogbg", "train")[3]
-    missing.unlink()
-    with pytest.raises(DataError) as error:
-        load("train", tmp_path / "ogbg")
-    command = f"python scripts/prepare_data.py ogbg --data_dir {tmp_path}"
-    assert str(error.value) == f"{missing} is missing; prepare it with: {command}"
-
-
-@pytest.mark.parametrize("what", ["truncated", "flipped bit", "other features"])
-def test_damaged_file_is_an_error_that_names_it(tmp_path, what):
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("truncated", "ends in the middle of record 4"),
+        ("flipped bit", "is damaged: its content does not fit its checksum"),
+        ("other features", "record 0 or one of the next is damaged"),
+    ],
+)
+def test_damaged_file_is_an_error_that_names_it(tmp_path, what, message):
     write(tmp_path, "test", [example()] * 5)
-    (path,) = STORED.shard_paths(tmp_path, "test")
+    (path,) = MOLPCBA.shard_paths(tmp_path, "test")
     content = bytearray(path.read_bytes())
     if what == "truncated":
         del content[-10:]
@@ -145,19 +146,12 @@ def test_damaged_file_is_an_error_that_names_it(tmp_path, what):
 
         with tf.io.TFRecordWriter(str(path)) as writer:
             writer.write(tf.train.Example().SerializeToString())
+        enter_split(path.parent, "test", [1])
     with pytest.raises(DataError) as error:
-        load("test", tmp_path)
-    assert str(error.value).startswith(f"{path} is damaged (in record 0 or one of the next: ")
+        load("test", STORED.in_data_dir(tmp_path))
+    assert str(error.value).startswith(str(path))
+    assert message in str(error.value)
     assert "python scripts/prepare_data.py ogbg" in str(error.value)
-
-
-def test_data_set_is_found_in_its_folder_or_right_in_the_data_directory(tmp_path):
-    for home in (tmp_path / "a" / "ogbg", tmp_path / "b"):
-        (home / STORED.folder).mkdir(parents=True)
-        for path in STORED.record_paths(home):
-            path.touch()
-    assert source_directory(tmp_path / "a") == tmp_path / "a" / "ogbg"
-    assert source_directory(tmp_path / "b") == tmp_path / "b"
 
 
 def test_imports_bring_in_no_data_library():

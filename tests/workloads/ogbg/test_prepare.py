@@ -16,8 +16,10 @@ from raw_molecules import write_raw, write_rows
 
 from algoperf_jax.errors import DataError
 from workloads.ogbg import prepare, sample
+from workloads.ogbg.files import MOLPCBA
 from workloads.ogbg.raw import FILES
 
+EXAMPLES = {"train": 30, "validation": 6, "test": 4}
 REPOSITORY = Path(__file__).parents[3]
 
 
@@ -140,7 +142,7 @@ def test_wrong_raw_table_is_an_error_that_names_the_file(raw, tmp_path, name, da
     damage(raw / name)
     with pytest.raises(DataError, match=message):
         prepare.process(raw, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out" / MOLPCBA.folder).exists()
 
 
 def pack(raw, path):
@@ -152,14 +154,18 @@ def pack(raw, path):
 def test_prepare_converts_a_given_archive_and_keeps_it(raw, tmp_path):
     pack(raw, tmp_path / "pcba.zip")
     lines = []
-    folder = prepare.prepare(tmp_path / "data", tmp_path / "pcba.zip", report=lines.append)
-    assert folder == tmp_path / "data" / "ogbg" / "ogbg_molpcba" / "0.1.3"
-    assert len(list(folder.iterdir())) == 13
+    folder = prepare.prepare(
+        tmp_path / "data", tmp_path / "pcba.zip", report=lines.append, examples=EXAMPLES
+    )
+    assert folder == tmp_path / "data" / "ogbg"
+    assert len(list((folder / MOLPCBA.folder).iterdir())) == 13
     assert lines[0] == f"ogbg needs 0.87 GB of disk space in {tmp_path / 'data' / 'ogbg'}"
     assert (tmp_path / "pcba.zip").exists()
     assert [path.name for path in (tmp_path / "data" / "ogbg").iterdir()] == ["ogbg_molpcba"]
-    prepare.prepare(tmp_path / "data", tmp_path / "pcba.zip", report=lines.append)
-    assert lines[-1] == f"{folder} is there already"
+    prepare.prepare(
+        tmp_path / "data", tmp_path / "pcba.zip", report=lines.append, examples=EXAMPLES
+    )
+    assert lines[-1] == f"{folder / MOLPCBA.folder} is there already"
 
 
 @pytest.mark.parametrize("keep_download", [False, True])
@@ -173,21 +179,32 @@ def test_prepare_downloads_the_archive_first(raw, tmp_path, monkeypatch, keep_do
         sha256=hashlib.sha256(content).hexdigest(),
     )
     monkeypatch.setattr(prepare, "DOWNLOAD", download)
-    folder = prepare.prepare(tmp_path / "data", keep_download=keep_download, report=lambda _: None)
-    assert len(list(folder.iterdir())) == 13
+    folder = prepare.prepare(
+        tmp_path / "data",
+        keep_download=keep_download,
+        report=lambda _: None,
+        examples=EXAMPLES,
+    )
+    assert len(list((folder / MOLPCBA.folder).iterdir())) == 13
     assert (tmp_path / "data" / "ogbg" / "pcba.zip").exists() == keep_download
 
 
 def test_archive_of_something_else_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("readme.txt", "hello")
-    with pytest.raises(DataError, match="other.zip is not the archive of ogbg-molpcba"):
+    with pytest.raises(DataError, match="other.zip is another archive than expected"):
         prepare.prepare(tmp_path / "data", tmp_path / "other.zip", report=lambda _: None)
     (tmp_path / "text.zip").write_text("hello")
     with pytest.raises(DataError, match="text.zip is damaged or not a zip file"):
         prepare.prepare(tmp_path / "data", tmp_path / "text.zip", report=lambda _: None)
     with pytest.raises(DataError, match="none.zip does not exist"):
         prepare.prepare(tmp_path / "data", tmp_path / "none.zip", report=lambda _: None)
+
+
+def test_result_of_another_size_is_refused_and_leaves_nothing(raw, tmp_path):
+    with pytest.raises(DataError, match="'train' has 30 examples, .* 350,343; replace"):
+        prepare.prepare(tmp_path / "data", raw, report=lambda _: None)
+    assert not (tmp_path / "data" / "ogbg" / MOLPCBA.folder).exists()
 
 
 def run_script(*arguments):
@@ -221,7 +238,7 @@ def test_sample_has_every_file_it_names_and_a_license():
 
 
 def test_sample_is_expanded_to_a_data_set_of_4885_molecules(tmp_path):
-    source = sample.source(tmp_path / "cache")
+    source = sample.root(tmp_path / "cache")
     import tensorflow_datasets as tfds
 
     builder = tfds.builder_from_directory(source / "ogbg_molpcba" / "0.1.3")

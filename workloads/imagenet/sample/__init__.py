@@ -49,7 +49,7 @@ SHARDS = {"train": 8, "validation": 2, "test": 2}
 _VERSION = "1"  # of what `_expand` writes
 
 
-def source(cache_dir: Path) -> Path:
+def root(cache_dir: Path) -> Path:
     """Returns the folder with the sample as ImageNet and ImageNet-v2, making it at first use.
 
     It holds `imagenet2012/5.1.0` (train, validation) and `imagenet_v2/matched-frequency/3.0.0`
@@ -78,13 +78,13 @@ def read_images(archive: Path) -> dict[str, list[bytes]]:
 
 def _expand(source_dir: Path, destination: Path) -> None:
     # Their libraries are needed at first use only.
-    from algoperf_jax.data.tfds_folder import Split, write_dataset
+    from algoperf_jax.data.tfds_folder import NewSplit, write_dataset
     from workloads.imagenet.files import IMAGENET, IMAGENET_V2, INFO, features
 
     images = read_images(source_dir / ARCHIVE)
     encoder = features([c.synset for c in CLASSES])
 
-    def split(name: str) -> Split:
+    def split(name: str) -> NewSplit:
         files = [_file(name, i) for i in range(len(images[name]))]
 
         def example(i: int) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _expand(source_dir: Path, destination: Path) -> None:
             return {"image": images[name][i], "label": label, "file_name": files[i]}
 
         # ImageNet-v2's keys have no slash.
-        return Split([file.replace("/", "_") for file in files], example)
+        return NewSplit([file.replace("/", "_") for file in files], example)
 
     for dataset in (IMAGENET, IMAGENET_V2):
         small = dataclasses.replace(dataset, shards={name: SHARDS[name] for name in dataset.shards})

@@ -20,7 +20,7 @@ FILES = (
 _VERSION = "1"  # of what `process` writes
 
 
-def source(cache_dir: Path) -> Path:
+def root(cache_dir: Path) -> Path:
     """Returns the folder with the sample as `ogbg_molpcba/0.1.3`, making it at first use."""
     from workloads.ogbg.prepare import process  # its libraries are needed at first use only
 

@@ -5,7 +5,7 @@ from typing import Any
 from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 
 
-def fault(payload: bytes, message: str) -> str:
+def diagnosis(payload: bytes, message: str) -> str:
     """Says why a record could not be decoded.
 
     Args:

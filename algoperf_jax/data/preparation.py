@@ -1,0 +1,143 @@
+"""From upstream's files to prepared data: what is missing is fetched, converted and put in place.
+
+A workload says for each of its data sets what it is made from and how (`Step`); the rest is the
+same for all of them: what is there already stays, the disk has to have room, one process works at
+a time, a data set appears complete or not at all, and what was downloaded goes when it has served.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from algoperf_jax.data.download import Download, fetch, require_disk
+from algoperf_jax.data.stored import StoredData
+from algoperf_jax.data.tfds_folder import UNFINISHED, TfdsFolder, write_atomically
+from algoperf_jax.errors import DataError
+
+Report = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """How one data set is made.
+
+    Attributes:
+      dataset: what comes out.
+      given: `raw -> path or None`, what of the user's raw files, if any, it is made from; raises a
+        `DataError` where they are not what they should be, or cannot be done without.
+      disk_bytes: `path or None -> bytes`, the room that the result takes, with what is downloaded
+        and unpacked on the way.
+      write: `(path, unfinished root) -> None`, writes the data set below an empty folder; what else
+        it leaves there is removed.
+      download: fetched where nothing is given; None: something always is.
+      note: what the user should know while it is being converted.
+    """
+
+    dataset: TfdsFolder
+    given: Callable[[Path | None], Path | None]
+    disk_bytes: Callable[[Path | None], int]
+    write: Callable[[Path, Path], None]
+    download: Download | None = None
+    note: str = ""
+
+
+def prepare(
+    stored: StoredData,
+    steps: Sequence[Step],
+    data_dir: Path,
+    raw: Path | None,
+    *,
+    keep_download: bool,
+    report: Report,
+    examples: Mapping[str, int],
+) -> Path:
+    """Makes what is missing of a workload's data and returns the folder that holds them.
+
+    A data set that is there already is left as it is, so the command goes on where an interrupted
+    one stopped, data set by data set.
+
+    Args:
+      stored: what the data are.
+      steps: one for each data set, the shortest first.
+      data_dir: where the data of all workloads are kept.
+      raw: the user's own raw files; nothing in them is changed.
+      keep_download: whether what was downloaded stays.
+      report: called with lines for the user.
+      examples: of each split.
+
+    Raises:
+      DataError: raw files or a download are not what they should be, the result has another number
+        of examples, the disk is too small, or another process is at it.
+    """
+    root = stored.root(data_dir)
+    missing = []
+    for step in steps:
+        folder = root / step.dataset.folder
+        if step.dataset.is_there(root):
+            step.dataset.check_examples(root, examples, f"remove {folder} and run it again")
+            report(f"{folder} is there already")
+        else:
+            missing.append((step, step.given(raw)))
+    if not missing:
+        return root
+    with alone_in(root):
+        needed = sum(step.disk_bytes(given) for step, given in missing)
+        report(f"{stored.name} needs {needed / 1e9:.2f} GB of disk space in {root}")
+        require_disk(root, needed)
+        for step, given in missing:
+            _make(step, given, root, keep_download, report, examples)
+    return root
+
+
+def _make(
+    step: Step,
+    given: Path | None,
+    root: Path,
+    keep_download: bool,
+    report: Report,
+    examples: Mapping[str, int],
+) -> None:
+    if given is None:
+        assert step.download is not None, "a step without a download is always given its files"
+        made_from = fetch(step.download, root)
+    else:
+        made_from = given
+    report(f"converting {made_from}{'; ' if step.note else ''}{step.note}")
+
+    def write(unfinished: Path) -> None:
+        step.write(made_from, unfinished)
+        remedy = f"replace {made_from} and run it again"
+        step.dataset.check_examples(unfinished, examples, remedy)
+
+    write_atomically(step.dataset, root, write)
+    if given is None and not keep_download:
+        made_from.unlink()
+    report(f"{root / step.dataset.folder} is ready")
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of `folder`, and removes what a killed one left there.
+
+    Raises:
+      DataError: another process is at work there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(f"another process is preparing {folder}; wait until it ends") from None
+        except OSError:
+            pass  # a file system without locks: what others do there is unknown
+        else:
+            for left in folder.rglob(f"{UNFINISHED}*"):
+                shutil.rmtree(left)
+        yield
+    finally:
+        os.close(descriptor)

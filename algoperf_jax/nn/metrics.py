@@ -1,0 +1,43 @@
+"""Pieces of metric collections: masked means, and rows collected for metrics on the host."""
+
+# No `from __future__ import annotations` here: clu reads the metric classes from the annotations.
+
+import flax
+import jax
+import numpy as np
+from clu import metrics as clu_metrics
+
+
+def masked_mean(value: str, mask: str) -> type[clu_metrics.Metric]:
+    """A mean of the output named `value` over the entries where the one named `mask` is not 0.
+
+    Sums and counts add up over batches and replicas, so the mean is over entries.
+    """
+    return clu_metrics.Average.from_fun(
+        lambda **outputs: {"values": outputs[value], "mask": outputs[mask]}
+    )
+
+
+@flax.struct.dataclass
+class CollectedRows(clu_metrics.CollectingMetric):
+    """Keeps arrays over the rows of a whole split, for metrics that do not add up.
+
+    `values` maps a name to a tuple of arrays `[rows, ...]`, one per merged batch; rows of padding
+    stay among them.
+    """
+
+    def reduce(self) -> "CollectedRows":
+        """Joins a leading axis of replicas with the rows, on whichever side the arrays live."""
+        return type(self)(values=jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), self.values))
+
+    def rows(self) -> dict[str, np.ndarray]:
+        """All rows by name, on the host; empty where nothing was collected."""
+        return {name: np.concatenate(arrays) for name, arrays in self.values.items()}
+
+
+def floats(values: dict) -> dict[str, float]:
+    """Computed metrics as a flat dict of Python floats; a dict among them gives its own entries."""
+    flat: dict[str, float] = {}
+    for name, value in values.items():
+        flat |= floats(value) if isinstance(value, dict) else {name: float(value)}
+    return flat

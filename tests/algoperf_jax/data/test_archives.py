@@ -1,0 +1,67 @@
+"""Archives that are whole, damaged, others than expected, or malicious."""
+
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from algoperf_jax.data.archives import tar_members, unpack_tar, unpack_zip
+from algoperf_jax.errors import DataError
+
+
+def write_tar(path, names, mode="w"):
+    with tarfile.open(path, mode) as archive:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = 2
+            archive.addfile(member, io.BytesIO(b"hi"))
+    return path
+
+
+def write_zip(path, names):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, name)
+    return path
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_tar_is_unpacked_whether_compressed_or_not(tmp_path, mode):
+    unpack_tar(write_tar(tmp_path / "a.tar", ["x/1", "2"], mode), tmp_path / "out")
+    assert (tmp_path / "out" / "x" / "1").read_bytes() == b"hi"
+    assert (tmp_path / "out" / "2").exists()
+
+
+@pytest.mark.parametrize("name", ["../outside", "x/../../outside"])
+def test_member_that_would_land_outside_is_refused(tmp_path, name):
+    with pytest.raises(DataError, match="outside"):
+        unpack_tar(write_tar(tmp_path / "a.tar", [name]), tmp_path / "out")
+    assert not (tmp_path / "outside").exists()
+
+
+@pytest.mark.parametrize("unpack", [unpack_tar, lambda a, out: tar_members(a)])
+def test_damaged_tar_is_named(tmp_path, unpack):
+    path = write_tar(tmp_path / "a.tar", ["1", "2"])
+    path.write_bytes(path.read_bytes()[:700])
+    with pytest.raises(DataError, match=r"a\.tar is not a tar file or is incomplete .*replace it"):
+        unpack(path, tmp_path / "out")
+
+
+def test_named_files_of_a_zip_are_unpacked_and_no_others(tmp_path):
+    archive = write_zip(tmp_path / "a.zip", ["top/x/1", "top/2", "top/3"])
+    unpack_zip(archive, tmp_path / "out", ["x/1", "2"], within="top/")
+    found = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*"))
+    assert found == ["2", "x", "x/1"]
+    assert (tmp_path / "out" / "x" / "1").read_text() == "top/x/1"
+
+
+def test_zip_without_a_file_damaged_or_missing_is_named(tmp_path):
+    archive = write_zip(tmp_path / "a.zip", ["1"])
+    with pytest.raises(DataError, match=r"a\.zip is another archive than expected.*'2'"):
+        unpack_zip(archive, tmp_path / "out", ["2"])
+    archive.write_bytes(b"hello")
+    with pytest.raises(DataError, match=r"a\.zip is damaged or not a zip file"):
+        unpack_zip(archive, tmp_path / "out", ["1"])
+    with pytest.raises(DataError, match=r"none\.zip does not exist"):
+        unpack_zip(tmp_path / "none.zip", tmp_path / "out", ["1"])
