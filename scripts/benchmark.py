@@ -30,6 +30,7 @@ from command_line import answer_for, chosen_scale
 import reference_algorithms
 import workloads
 from algoperf_jax.errors import UserError
+from algoperf_jax.rules import DEFAULT_RULES
 
 WARM_UP_STEPS = 5
 
@@ -49,6 +50,7 @@ def main() -> int:
     p.add_argument("--workload", required=True, help="a name; see scripts/train.py --list")
     p.add_argument("--part", choices=("loop", "input", "step"), default="loop")
     p.add_argument("--submission", default="adamw", help="whose step to measure (default: adamw)")
+    p.add_argument("--rules", default=DEFAULT_RULES, help="whose conditions (default: v0.5)")
     p.add_argument("--batch_size", type=int, help="global batch size")
     p.add_argument("--replicas", type=int, help="replicas that share the devices")
     p.add_argument("--steps", type=int, default=40, help="steps per measurement (default: 40)")
@@ -93,7 +95,12 @@ def trial_of(
     return set_up(
         workload,
         reference_algorithms.get(flags.submission),
-        Settings(replicas=flags.replicas, batch_size=flags.batch_size, data_dir=data_dir),
+        Settings(
+            rules=flags.rules,
+            replicas=flags.replicas,
+            batch_size=flags.batch_size,
+            data_dir=data_dir,
+        ),
         data=data,
     )
 

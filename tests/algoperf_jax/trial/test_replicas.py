@@ -81,9 +81,8 @@ def test_running_statistics_are_the_mean_over_replicas(tmp_path):
     trial = set_up(toy(), ADAM, Settings(replicas=8), tmp_path)
     state, _ = trained(toy(), 8, tmp_path, steps=1)
     params, model_state, _ = trial.initial_state()[1:]
-    batches = next(
-        trial.workload.dataset("train", tmp_path, batch_size=32, replicas=8, seed=trial.data_seed)
-    )
+    share = BatchShare.whole(32, 8)
+    batches = next(trial.workload.dataset("train", trial.data, share, seed=trial.data_seed))
     means = [
         apply(
             params,

@@ -9,6 +9,7 @@ from fake_time import FakeTime
 from toy_runs import OUT_OF_REACH, run, sgd, slow_selection, steps_evaluated
 from toy_workload import dataset, toy
 
+from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import read_json
 from algoperf_jax.rules import Limits, Target
@@ -128,7 +129,7 @@ def test_eval_view_is_what_is_evaluated_and_training_goes_on_without_it():
     plain = run(max_steps=4)
     assert viewed.ledger.evaluations[-1] != plain.ledger.evaluations[-1]
     # All parameters zero: the output is 0 whatever the input, so the loss is the mean of y squared.
-    y = dataset("validation", None, batch_size=96, replicas=1, seed=0)
+    y = dataset("validation", None, BatchShare.whole(96), seed=0)
     expected = float(np.mean(next(y)["y"] ** 2))
     assert viewed.ledger.evaluations[-1]["validation/loss"] == pytest.approx(expected, rel=1e-5)
     for a, b in zip(jax.tree.leaves(viewed.state), jax.tree.leaves(plain.state), strict=True):

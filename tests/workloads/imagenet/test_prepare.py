@@ -147,7 +147,7 @@ def stored(root, name, split):
 def test_result_is_in_the_layout_of_the_benchmark(prepared):
     folder, _, _, result = prepared
     assert result == folder / "data" / "imagenet" / "jax"
-    assert files.home(folder / "data") == result
+    assert files.STORED.root(folder / "data") == result
     assert sorted(snapshot(result)) == [
         "imagenet2012/5.1.0/dataset_info.json",
         "imagenet2012/5.1.0/features.json",
