@@ -2,7 +2,7 @@
 
 On the clock: the submission's `select`, `step` (compilation included), `eval_view` and `control`,
 and waiting for input. Off it: evaluation, records, checkpoints. The clock is only stopped once the
-device has finished, and the host is never more than two steps ahead of the device.
+devices have finished, and the host is never more than two steps ahead of them.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from algoperf_jax.errors import UserError
 from algoperf_jax.submission import Control, Directive, Progress, Submission, TrainState
 from algoperf_jax.trial.checkpoints import Checkpoints
-from algoperf_jax.trial.clock import InFlight, Now, SubmissionClock
+from algoperf_jax.trial.clock import InFlight, Now, SubmissionClock, other_threads
 from algoperf_jax.trial.evaluation import Evaluator, check_metrics
 from algoperf_jax.trial.ledger import Ledger, Outcome
 from algoperf_jax.trial.profiling import StepTrace
@@ -27,6 +27,15 @@ from algoperf_jax.trial.progress import Reporter, Silent
 from algoperf_jax.trial.records import LOG_PERIOD_STEPS, TrialRecord, check_folder, discard_folder
 from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR, Settings, Trial, set_up
 from algoperf_jax.workload import Workload
+
+TOLD_AT_THE_END = (
+    "first_step_seconds",
+    "optimizer_init_seconds",
+    "eval_seconds",
+    "eval_process_cpu_seconds",
+    "threads_at_evaluation",
+)
+"""What of the ledger is no column of the records and goes into `outcome.json`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,7 +188,7 @@ class TimedLoop:
         """Steps on the clock until an evaluation is due or training ends; the view to evaluate."""
         ledger, trial = self._ledger, self._trial
         control = trial.submission.control
-        self._clock.start(self._state)
+        self._clock.start()
         if control and control.after_eval and ledger.evaluations:
             self._decide(control)
         while not self._pause_due():
@@ -191,7 +200,7 @@ class TimedLoop:
             self._reporter.stepped(ledger.step, ledger.logs, self._elapsed())
         self._note(self._in_flight.drain())
         view = self._programs.view(self._state)
-        ledger.submission_seconds = self._clock.stop(self._state, view)
+        ledger.submission_seconds = self._clock.stop()
         return view
 
     def _take_step(self) -> None:
@@ -251,11 +260,14 @@ class TimedLoop:
     def _evaluation(self, params: Any, model_state: Any) -> Outcome | None:
         """Evaluates off the clock, records, saves; the outcome if this ends the trial."""
         ledger = self._ledger
-        began = self._now()
+        threads = {*ledger.threads_at_evaluation, *other_threads()}
+        ledger.threads_at_evaluation = sorted(threads)
+        began, cpu_began = self._now(), time.process_time()
         values = self._evaluate(params, model_state)
         check_metrics(self._trial.workload, values)
         evaluated = self._now()
         ledger.eval_seconds += evaluated - began
+        ledger.eval_process_cpu_seconds += time.process_time() - cpu_began
         ledger.total_seconds = evaluated - self._began
         row = ledger.record_evaluation(values, self._target)
         self._reporter.evaluated(row)
@@ -329,11 +341,8 @@ class TimedLoop:
             self._checkpoints.close()
         if self._record:
             self._record.rows(ledger.evaluations, ledger.measurements)
-            times = {
-                "first_step_seconds": ledger.first_step_seconds,
-                "optimizer_init_seconds": ledger.optimizer_init_seconds,
-            }
-            self._record.outcome({**dataclasses.asdict(outcome), **times, "traceback": error})
+            account = {name: getattr(ledger, name) for name in TOLD_AT_THE_END}
+            self._record.outcome({**dataclasses.asdict(outcome), **account, "traceback": error})
             self._record.close()
         self._reporter.ended(outcome, ledger, self._folder)
         state = None if error else self._trial.layout.fetch_state(self._state)
