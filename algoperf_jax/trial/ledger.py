@@ -43,6 +43,7 @@ class Ledger:
       optimizer_init_seconds: untimed making of the initial state, compilation included.
       first_step_seconds: tracing and compilation of the first step, part of the submission time.
       preemption_count: how often the trial was resumed.
+      unreadable_checkpoints: `step` and `reason` of checkpoints that a resume had to pass over.
       last_eval_step, last_eval_seconds: steps and submission time at the newest evaluation.
       validation_goal, test_goal: whether the targets were ever met.
       complete: the submission, or `max_steps`, has ended the training.
@@ -62,6 +63,7 @@ class Ledger:
     optimizer_init_seconds: float = 0.0
     first_step_seconds: float = 0.0
     preemption_count: int = 0
+    unreadable_checkpoints: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     last_eval_step: int = 0
     last_eval_seconds: float = 0.0
     validation_goal: bool = False
