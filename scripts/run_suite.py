@@ -6,6 +6,7 @@ python scripts/run_suite.py --submission=adamw --data_dir=/data --rules=v0.6 --d
 """
 
 import argparse
+import contextlib
 import os
 import shlex
 import shutil
@@ -31,6 +32,7 @@ from algoperf_jax.suite.running import Engine, run
 from algoperf_jax.suite.standing import Standing, standing
 from algoperf_jax.suite.supervision import REFUSED, Job
 from algoperf_jax.suite.table import Table, board_of
+from algoperf_jax.trial.lock import sole_use
 
 
 def parser() -> argparse.ArgumentParser:
@@ -253,18 +255,22 @@ def check_data(flags: argparse.Namespace, suite: Suite) -> None:
 
 
 def discard(home: Path) -> None:
-    """Removes the plan, all studies and logs of a submission."""
-    for path in [*home.glob("study_*"), home / "logs"]:
-        if path.is_dir():
-            shutil.rmtree(path)
-    (home / "plan.json").unlink(missing_ok=True)
+    """Removes the plan, all studies and logs of a submission; nothing where a trial still runs."""
+    with contextlib.ExitStack() as stack:
+        for folder in home.glob("study_*/*/trial_*"):
+            stack.enter_context(sole_use(folder))
+        for path in [*home.glob("study_*"), home / "logs"]:
+            if path.is_dir():
+                shutil.rmtree(path)
+        (home / "plan.json").unlink(missing_ok=True)
 
 
 def discard_failed(jobs: Sequence[Job], standings: Mapping[str, Standing]) -> None:
     """Removes the records of failed trials."""
     for job in jobs:
         if standings[job.label].state == "failed":
-            shutil.rmtree(job.folder)
+            with sole_use(job.folder):
+                shutil.rmtree(job.folder)
 
 
 def stop_on(number: int, frame: Any) -> None:

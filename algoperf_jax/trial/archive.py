@@ -1,14 +1,17 @@
 """What is kept of a trial while it runs: the rows of its record, checkpoints as they fall due."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from algoperf_jax.errors import UserError
 from algoperf_jax.trial.checkpoints import Checkpoints, Restored, hold_any
 from algoperf_jax.trial.clock import Now
 from algoperf_jax.trial.ledger import Ledger, Outcome
-from algoperf_jax.trial.records import TrialRecord
+from algoperf_jax.trial.lock import sole_use
+from algoperf_jax.trial.records import TrialRecord, discard
 from algoperf_jax.trial.replicas import Replicas
 
 TOLD_AT_THE_END = (
@@ -30,6 +33,32 @@ class Snapshot(NamedTuple):
     state: Any
     ledger: Mapping[str, Any]
     host_state: Mapping[str, Any] | None
+
+
+@contextlib.contextmanager
+def sole_use_by_job(folder: Path, layout: Replicas) -> Iterator[None]:
+    """`sole_use` for all processes of a job; the first one holds the lock.
+
+    Raises:
+      UserError: in every process of the job, where another one holds the lock.
+    """
+    fault = None
+    with contextlib.ExitStack() as stack:
+        if layout.process_index == 0:
+            try:
+                stack.enter_context(sole_use(folder))
+            except UserError as error:
+                fault = error
+        if layout.max_over_processes(float(fault is not None)):
+            raise fault or UserError(f"{folder}: process 0 of this job may not use it")
+        yield
+
+
+def discard_by_job(folder: Path, layout: Replicas) -> None:
+    """Removes the trial in the folder: the first process does it, the others wait for that."""
+    if layout.process_index == 0:
+        discard(folder)
+    layout.max_over_processes(0.0)
 
 
 class Archive:
@@ -60,8 +89,11 @@ class Archive:
         self._checkpoints: Checkpoints | None = None
         self._saved_step: int | None = None
         self._saved_at = 0.0
-        self.interrupted = folder is not None and hold_any(_checkpoints_of(folder))
-        """Whether the folder held a trial to go on with, before this one opened it."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the folder holds a trial to go on with."""
+        return self._folder is not None and hold_any(_checkpoints_of(self._folder))
 
     def open(self) -> None:
         """Makes the folder."""

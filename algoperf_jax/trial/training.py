@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from algoperf_jax.errors import UserError, one_line
 from algoperf_jax.submission import Control, Directive, Progress, Submission, TrainState
-from algoperf_jax.trial.archive import Archive, Snapshot
+from algoperf_jax.trial.archive import Archive, Snapshot, discard_by_job, sole_use_by_job
 from algoperf_jax.trial.checkpoints import Restored
 from algoperf_jax.trial.clock import InFlight, Now, SubmissionClock, other_threads
 from algoperf_jax.trial.endings import after_evaluation, before_evaluation, pause_due
@@ -26,7 +26,7 @@ from algoperf_jax.trial.ledger import Ledger, Outcome
 from algoperf_jax.trial.profiling import StepTrace
 from algoperf_jax.trial.programs import Programs
 from algoperf_jax.trial.progress import Reporter, Silent
-from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder, discard_folder
+from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder
 from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR, Settings, Trial, set_up
 from algoperf_jax.workload import Workload
 
@@ -76,8 +76,9 @@ def train(
       overwrite: discard the trial that the folder holds, once this one is ready to begin.
 
     Raises:
-      UserError: the trial cannot begin; no earlier record has been touched then. An error while it
-        runs is recorded and becomes the outcome `"failed"` instead.
+      UserError: the trial cannot begin, for one because another process is at work on it; no
+        earlier record has been touched then. An error while it runs is recorded and becomes the
+        outcome `"failed"` instead.
     """
     trial = set_up(workload, submission, settings or Settings(), cache_dir)
     folder = None if folder is None else Path(folder)
@@ -86,9 +87,14 @@ def train(
     if folder is not None and not overwrite:
         check_folder(folder, trial.configuration())
     loop = TimedLoop(trial, folder, now, reporter or Silent(), profile)
-    if folder is not None and overwrite:
-        discard_folder(folder)
-    return loop.run()
+    if folder is None:
+        return loop.run()
+    with sole_use_by_job(folder, trial.layout):
+        if overwrite:
+            discard_by_job(folder, trial.layout)
+        else:
+            check_folder(folder, trial.configuration())  # another process may have ended it since
+        return loop.run()
 
 
 class TimedLoop:

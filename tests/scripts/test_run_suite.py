@@ -17,6 +17,7 @@ from algoperf_jax.files import read_json, write_json
 from algoperf_jax.scoring.entries import read_entries
 from algoperf_jax.suite.standing import Standing
 from algoperf_jax.suite.supervision import Job
+from algoperf_jax.trial.lock import sole_use
 from algoperf_jax.tuning import parse, study_points
 from reference_algorithms.nadamw import SEARCH_SPACE
 from workloads.facts import BASE
@@ -109,6 +110,18 @@ def test_metadata_beside_the_submission_go_where_scoring_reads_them(run, tmp_pat
     run(*flags)
     entry = read_entries(tmp_path / "mini" / "template" / "submission.json")[0]
     assert (entry.name, entry.tuning, entry.authors) == ("Mine", "external", ("A. Author",))
+
+
+def test_records_of_a_trial_that_runs_are_not_discarded(tmp_path):
+    running = tmp_path / "study_0" / "ogbg_jax" / "trial_2"
+    for trial in (running.with_name("trial_1"), running):
+        trial.mkdir(parents=True)
+        write_json(trial / "meta_data.json", {})
+    with sole_use(running), pytest.raises(UserError, match="trial_2: process .* is at work"):
+        run_suite.discard(tmp_path)
+    assert (running.with_name("trial_1") / "meta_data.json").exists()
+    run_suite.discard(tmp_path)
+    assert not (tmp_path / "study_0").exists()
 
 
 def test_a_search_space_that_the_submission_does_not_take_is_refused(run, tmp_path):
