@@ -93,6 +93,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--engine", choices=("local", "ray"), default="local", help="(default: local processes)")
     add("--address", help="of a running Ray cluster, for --engine=ray; default: this machine")
+    add(
+        "--checkpoint_every_seconds",
+        type=float,
+        metavar="SECONDS",
+        help="as for train.py (default: a checkpoint after each evaluation)",
+    )
     add("--retry_failed", action="store_true", help="run failed trials again, from the beginning")
     add("--overwrite", action="store_true", help="discard all records of this submission and scale")
     instead = p.add_argument_group("instead of running it")
@@ -162,6 +168,11 @@ def checked_scale(flags: argparse.Namespace) -> str:
         value = getattr(flags, name)
         if value is not None and value < 1:
             raise UserError(f"--{name}: {value} given, at least 1 is needed")
+    if flags.checkpoint_every_seconds is not None and not flags.checkpoint_every_seconds >= 0:
+        raise UserError(
+            f"--checkpoint_every_seconds: {flags.checkpoint_every_seconds} given, at least 0 is "
+            "needed"
+        )
     if flags.grace_minutes is not None and flags.grace_minutes <= 0:
         raise UserError(f"--grace_minutes: {flags.grace_minutes} given, it has to be above 0")
     return scale

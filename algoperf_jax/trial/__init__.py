@@ -15,6 +15,7 @@ records.py      what it leaves on disk
 checkpoints.py  what resuming it needs
 lock.py         one process at a time works on a trial's folder
 progress.py     what the person who waits for it sees
+compilation_cache.py  JAX's persistent cache, off unless asked for
 profiling.py    a profiler trace of a few steps
 environment.py  the software and hardware it ran on
 """

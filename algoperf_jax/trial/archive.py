@@ -113,7 +113,8 @@ class Archive:
     def begun(self, meta_data: Mapping[str, Any], point: Mapping[str, Any], ledger: Ledger) -> None:
         """Describes the trial, and takes rows back to where it goes on from."""
         if self._record:
-            self._record.describe(meta_data, point)
+            cache = {"compilation_cache": ledger.compilation_cache}
+            self._record.describe({**meta_data, **cache}, point)
             self._record.rows(ledger.evaluations, ledger.measurements)
 
     def evaluated(

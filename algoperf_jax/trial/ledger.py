@@ -42,6 +42,7 @@ class Ledger:
         of records, checkpoints and data sets are among them.
       optimizer_init_seconds: untimed making of the initial state, compilation included.
       first_step_seconds: tracing and compilation of the first step, part of the submission time.
+      compilation_cache: folder of the persistent compilation cache, if one was ever used.
       preemption_count: how often the trial was resumed.
       unreadable_checkpoints: `step` and `reason` of checkpoints that a resume had to pass over.
       last_eval_step, last_eval_seconds: steps and submission time at the newest evaluation.
@@ -62,6 +63,7 @@ class Ledger:
     threads_at_evaluation: list[str] = dataclasses.field(default_factory=list)
     optimizer_init_seconds: float = 0.0
     first_step_seconds: float = 0.0
+    compilation_cache: str | None = None
     preemption_count: int = 0
     unreadable_checkpoints: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     last_eval_step: int = 0

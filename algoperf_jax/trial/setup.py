@@ -48,6 +48,9 @@ class Settings:
       data_dir: where the full-scale data lie.
       checkpoint_every_seconds: wall time between two checkpoints, which follow evaluations; None
         for one after each evaluation. The end of a trial is always kept.
+      compilation_cache: folder of JAX's persistent compilation cache, which takes compilation off
+        the clock from the second time on: for development, at scale full it does not count. None
+        for none, whatever the environment says.
     """
 
     rules: str = "v0.5"
@@ -63,6 +66,7 @@ class Settings:
     eval_every_steps: int | None = None
     data_dir: Path | None = None
     checkpoint_every_seconds: float | None = None
+    compilation_cache: Path | None = None
 
     def __post_init__(self) -> None:
         for name, choices in (("tuning", ("external", "self")), ("stop_at", STOP_AT)):

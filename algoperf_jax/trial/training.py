@@ -5,6 +5,7 @@ and waiting for input. Off it: evaluation, records, checkpoints. The clock is on
 devices have finished, and the host is never more than two steps ahead of them.
 """
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -20,6 +21,7 @@ from algoperf_jax.submission import Control, Directive, Progress, Submission, Tr
 from algoperf_jax.trial.archive import Archive, Snapshot, discard_by_job, sole_use_by_job
 from algoperf_jax.trial.checkpoints import Restored
 from algoperf_jax.trial.clock import InFlight, Now, SubmissionClock, other_threads
+from algoperf_jax.trial.compilation_cache import compilation_cache
 from algoperf_jax.trial.endings import after_evaluation, before_evaluation, pause_due
 from algoperf_jax.trial.evaluation import Evaluator, check_metrics
 from algoperf_jax.trial.ledger import Ledger, Outcome
@@ -80,20 +82,22 @@ def train(
         earlier record has been touched then. An error while it runs is recorded and becomes the
         outcome `"failed"` instead.
     """
-    trial = set_up(workload, submission, settings or Settings(), cache_dir)
+    settings = settings or Settings()
     folder = None if folder is None else Path(folder)
     if profile and folder is None:
         raise UserError("profile: a trace needs a folder to be written to, none was given")
-    if folder is not None and not overwrite:
-        check_folder(folder, trial.configuration())
-    loop = TimedLoop(trial, folder, now, reporter or Silent(), profile)
-    if folder is None:
-        return loop.run()
-    with sole_use_by_job(folder, trial.layout):
-        if overwrite:
-            discard_by_job(folder, trial.layout)
-        else:
-            check_folder(folder, trial.configuration())  # another process may have ended it since
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(compilation_cache(settings.compilation_cache))
+        trial = set_up(workload, submission, settings, cache_dir)
+        if folder is not None and not overwrite:
+            check_folder(folder, trial.configuration())
+        loop = TimedLoop(trial, folder, now, reporter or Silent(), profile)
+        if folder is not None:
+            stack.enter_context(sole_use_by_job(folder, trial.layout))
+            if overwrite:
+                discard_by_job(folder, trial.layout)
+            else:  # another process may have ended the trial since
+                check_folder(folder, trial.configuration())
         return loop.run()
 
 
@@ -166,6 +170,8 @@ class TimedLoop:
             self._ledger.preemption_count += 1
             self._note_unreadable(found)
         self._ledger.optimizer_init_seconds = initializing
+        if trial.settings.compilation_cache is not None:
+            self._ledger.compilation_cache = str(trial.settings.compilation_cache)
         self._state = layout.put_state(initial)
         self._programs.set_knobs(self._ledger.knobs)
         if found is not None:

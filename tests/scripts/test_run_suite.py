@@ -56,6 +56,12 @@ def test_dry_run_prints_the_plan_and_its_cost_and_writes_nothing(run, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_distance_between_checkpoints_is_handed_on_to_the_trials(run):
+    _, out = run("--dry_run", "--workloads=ogbg", "--checkpoint_every_seconds=600")
+    assert "train.py" in out
+    assert "--checkpoint_every_seconds=600.0" in out.split("the first trial alone: ")[1]
+
+
 def test_the_benchmark_itself_is_planned_without_its_data(run):
     _, out = run("--dry_run", "--scale=full", "--workloads=ogbg", "--rules=v0.6", "--tuning=self")
     # protocol, section 1 and 2: 3 runs of 1.5 x 12011 s
@@ -81,6 +87,7 @@ def test_default_are_all_base_workloads_there_are(run):
         (["--tuning=self", "--trials=3"], "a study is one trial"),
         (["--search_space=/nowhere.json"], "search space /nowhere.json"),
         (["--grace_minutes=0"], "--grace_minutes: 0"),
+        (["--checkpoint_every_seconds=-1"], "--checkpoint_every_seconds: -1"),
     ],
 )
 def test_mistakes_are_answered_before_anything_is_written(run, tmp_path, flags, message):
