@@ -49,7 +49,7 @@ def test_second_process_is_told_who_works_on_the_trial_and_touches_nothing(
     before = sorted(folder.iterdir())
     said = rf"process {holder.pid} on {socket.gethostname()} is at work on this trial"
     with pytest.raises(UserError, match=said):
-        train(toy(), sgd(), Settings(replicas=2), folder=folder, overwrite=overwrite)
+        train(toy(), sgd(), Settings(replicas=2, max_steps=1), folder=folder, overwrite=overwrite)
     assert sorted(folder.iterdir()) == before
 
 
