@@ -10,3 +10,8 @@ class UserError(Exception):
 
 class DataError(UserError):
     """A data set is missing or malformed; names the file and the command that prepares it."""
+
+
+def one_line(error: BaseException) -> str:
+    """The error's kind and text on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -6,6 +6,7 @@ python scripts/run_suite.py --submission=adamw --data_dir=/data --rules=v0.6 --d
 """
 
 import argparse
+import contextlib
 import os
 import shlex
 import shutil
@@ -31,6 +32,7 @@ from algoperf_jax.suite.running import Engine, run
 from algoperf_jax.suite.standing import Standing, standing
 from algoperf_jax.suite.supervision import REFUSED, Job
 from algoperf_jax.suite.table import Table, board_of
+from algoperf_jax.trial.lock import sole_use
 
 
 def parser() -> argparse.ArgumentParser:
@@ -91,6 +93,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--engine", choices=("local", "ray"), default="local", help="(default: local processes)")
     add("--address", help="of a running Ray cluster, for --engine=ray; default: this machine")
+    add(
+        "--checkpoint_every_seconds",
+        type=float,
+        metavar="SECONDS",
+        help="as for train.py (default: a checkpoint after each evaluation)",
+    )
     add("--retry_failed", action="store_true", help="run failed trials again, from the beginning")
     add("--overwrite", action="store_true", help="discard all records of this submission and scale")
     instead = p.add_argument_group("instead of running it")
@@ -160,6 +168,11 @@ def checked_scale(flags: argparse.Namespace) -> str:
         value = getattr(flags, name)
         if value is not None and value < 1:
             raise UserError(f"--{name}: {value} given, at least 1 is needed")
+    if flags.checkpoint_every_seconds is not None and not flags.checkpoint_every_seconds >= 0:
+        raise UserError(
+            f"--checkpoint_every_seconds: {flags.checkpoint_every_seconds} given, at least 0 is "
+            "needed"
+        )
     if flags.grace_minutes is not None and flags.grace_minutes <= 0:
         raise UserError(f"--grace_minutes: {flags.grace_minutes} given, it has to be above 0")
     return scale
@@ -255,18 +268,22 @@ def check_data(flags: argparse.Namespace, suite: Suite) -> None:
 
 
 def discard(home: Path) -> None:
-    """Removes the plan, all studies and logs of a submission."""
-    for path in [*home.glob("study_*"), home / "logs"]:
-        if path.is_dir():
-            shutil.rmtree(path)
-    (home / "plan.json").unlink(missing_ok=True)
+    """Removes the plan, all studies and logs of a submission; nothing where a trial still runs."""
+    with contextlib.ExitStack() as stack:
+        for folder in home.glob("study_*/*/trial_*"):
+            stack.enter_context(sole_use(folder))
+        for path in [*home.glob("study_*"), home / "logs"]:
+            if path.is_dir():
+                shutil.rmtree(path)
+        (home / "plan.json").unlink(missing_ok=True)
 
 
 def discard_failed(jobs: Sequence[Job], standings: Mapping[str, Standing]) -> None:
     """Removes the records of failed trials."""
     for job in jobs:
         if standings[job.label].state == "failed":
-            shutil.rmtree(job.folder)
+            with sole_use(job.folder):
+                shutil.rmtree(job.folder)
 
 
 def stop_on(number: int, frame: Any) -> None:

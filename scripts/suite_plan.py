@@ -205,6 +205,7 @@ def command(
         "replicas": flags.replicas,
         "max_steps": flags.max_steps,
         "eval_every_steps": flags.eval_every_steps,
+        "checkpoint_every_seconds": flags.checkpoint_every_seconds,
         "experiment_dir": experiment_dir,
         "cache_dir": flags.cache_dir and flags.cache_dir.resolve(),
     }

@@ -118,6 +118,20 @@ def add_the_run(run: Any) -> None:
         "--cache_dir", type=Path, help="where embedded data are unpacked (~/.cache/algoperf_jax)"
     )
     run.add_argument(
+        "--checkpoint_every_seconds",
+        type=float,
+        metavar="SECONDS",
+        help="wall time between two checkpoints, which follow evaluations (default: one after "
+        "each evaluation)",
+    )
+    run.add_argument(
+        "--compilation_cache",
+        type=Path,
+        metavar="DIR",
+        help="keep compiled programs there, so that later starts wait less: for development, as it "
+        "takes compilation off the clock, and such a run does not count as a benchmark result",
+    )
+    run.add_argument(
         "--profile",
         action="store_true",
         help="write a JAX profiler trace of steps 11 to 20 into the record (disturbs its times)",
@@ -171,6 +185,8 @@ def train(flags: argparse.Namespace, scale: str, point: dict[str, Any] | None) -
         stop_at=flags.stop_at,
         eval_every_steps=flags.eval_every_steps,
         data_dir=flags.data_dir,
+        checkpoint_every_seconds=flags.checkpoint_every_seconds,
+        compilation_cache=flags.compilation_cache and flags.compilation_cache.resolve(),
     )
     folder = trial_folder(
         flags.experiment_dir, scale, submission.name, flags.study, workload.name, flags.trial

@@ -44,6 +44,25 @@ def known_workloads(trials: pl.DataFrame, names: Mapping[str, object]) -> Checke
     return trials.filter(known), complaints
 
 
+def compiled_on_the_clock(trials: pl.DataFrame, caches: Mapping[str, str | None]) -> Checked:
+    """Trials that compiled everything themselves, on the clock.
+
+    Args:
+      trials: the table.
+      caches: by `file`, the compilation cache that a trial's record tells of.
+    """
+    used = {file: cache for file, cache in caches.items() if cache}
+    complaints = [
+        Complaint(
+            "compilation cache",
+            f"{file} was run with the compilation cache {cache}, which takes compilation off the "
+            "clock; skipped",
+        )
+        for file, cache in sorted(used.items())
+    ]
+    return trials.filter(~pl.col("file").is_in(list(used))), complaints
+
+
 def on_board(trials: pl.DataFrame, board: Board) -> tuple[pl.DataFrame, list[str]]:
     """Trials of the board's workloads, and a note about the others."""
     on = pl.col("workload").is_in(list(board.workloads))

@@ -24,6 +24,7 @@ class MetaData:
       target: metric, direction and values.
       limits: step hint and runtime under these rules.
       budget_seconds: of this run.
+      compilation_cache: folder of the persistent compilation cache, None for none.
       ended: whether the trial has an outcome; one that has none still runs or was interrupted.
     """
 
@@ -33,6 +34,7 @@ class MetaData:
     target: Target
     limits: Limits
     budget_seconds: float
+    compilation_cache: str | None
     ended: bool
 
     @property
@@ -79,6 +81,7 @@ def _meta_data(content: Any, ended: bool) -> MetaData:
             runtime_seconds=float(content["workload.max_allowed_runtime_sec"]),
         ),
         budget_seconds=float(content["budget_sec"]),
+        compilation_cache=content.get("compilation_cache"),
         ended=ended,
     )
 

@@ -112,6 +112,9 @@ def read(
     else:
         trials, found = _true_to(facts, folders, trials)
         complaints += found
+        caches = {one.folder: own.compilation_cache for one, own in folders if own}
+        trials, found = checks.compiled_on_the_clock(trials, caches)
+        complaints += found
     plan = board(
         facts, rules, tuning, studies=studies, qualification=qualification, base_only=base_only
     )

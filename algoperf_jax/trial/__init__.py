@@ -9,9 +9,13 @@ stream.py       batches on their way to the devices
 clock.py        the submission clock
 evaluation.py   metrics over splits, replicas and processes
 ledger.py       what a trial has done so far, beside its arrays
+endings.py      when training pauses, and what ends a trial
+archive.py      what is kept of a trial while it runs, and when
 records.py      what it leaves on disk
 checkpoints.py  what resuming it needs
+lock.py         one process at a time works on a trial's folder
 progress.py     what the person who waits for it sees
+compilation_cache.py  JAX's persistent cache, off unless asked for
 profiling.py    a profiler trace of a few steps
 environment.py  the software and hardware it ran on
 """

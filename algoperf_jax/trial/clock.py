@@ -1,17 +1,25 @@
 """The submission clock: seconds that a submission is charged for.
 
 JAX returns from a call before the device has done the work, so a clock that is read without
-waiting measures the host. This one stops only once everything it is given is ready; between
-start and stop, `InFlight` keeps the host at most two steps ahead of the device, so that a reading
-in between is never more than that early.
+waiting measures the host. At both borders of a timed region this one waits for every device of the
+process, whoever dispatched the work and whether or not its result was kept; between start and stop,
+`InFlight` keeps the host at most two steps ahead of the device, so that a reading in between is
+never more than that early.
+
+What a program cannot see is whose work a thread does. Threads that a submission started, with what
+they compute on the host or dispatch to a device while the clock stands, and processes that it
+started go unbilled. The record says how much processor time this process used during evaluations
+and which threads were alive when they began (`Ledger`), for a reader to judge.
 """
 
 import collections
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax.extend.backend import backends
 
 Now = Callable[[], float]
 
@@ -22,17 +30,17 @@ class SubmissionClock:
     Args:
       now: a monotonic clock in seconds.
       elapsed_seconds: what a resumed trial has used before.
-      latest: makes one reading of those of all processes of the job.
+      agreed: makes one reading of those of all processes of the job.
     """
 
     def __init__(
         self,
         now: Now = time.perf_counter,
         elapsed_seconds: float = 0.0,
-        latest: Callable[[float], float] = float,
+        agreed: Callable[[float], float] = float,
     ):
         self._now = now
-        self._latest = latest
+        self._agreed = agreed
         self._accumulated = elapsed_seconds
         self._started: float | None = None
 
@@ -42,18 +50,52 @@ class SubmissionClock:
         running = 0.0 if self._started is None else self._now() - self._started
         return self._accumulated + running
 
-    def start(self, *work: Any) -> None:
-        """Starts charging, once the arrays in `work` are ready: they are not the submission's."""
-        jax.block_until_ready(work)
+    def start(self) -> None:
+        """Starts charging, once the devices are idle: what they did is not the submission's."""
+        wait_for_devices()
         if self._started is None:
             self._started = self._now()
 
-    def stop(self, *work: Any) -> float:
-        """Waits for the arrays in `work`, stops charging, and returns the time so far."""
-        jax.block_until_ready(work)
-        self._accumulated = self._latest(self.elapsed_seconds)
+    def stop(self) -> float:
+        """Waits until the devices are idle, stops charging, and returns the time so far."""
+        wait_for_devices()
+        self._accumulated = self._agreed(self.elapsed_seconds)
         self._started = None
         return self._accumulated
+
+
+def wait_for_devices() -> None:
+    """Returns once this process's devices have done all that was dispatched to them.
+
+    Arrays are waited for by themselves. Programs whose results were dropped are waited for through
+    the callbacks they make and through a program behind them: an accelerator runs programs in the
+    order of their dispatch, a CPU those of one thread.
+    """
+    behind = [_increment(jax.device_put(0.0, device)) for device in _local_devices()]
+    jax.effects_barrier()
+    jax.block_until_ready([*_unfinished_arrays(), *behind])
+
+
+def _local_devices() -> list[jax.Device]:
+    """Of all backends: a program for the CPU may run beside the accelerators."""
+    return [device for client in backends().values() for device in client.local_devices()]
+
+
+def _unfinished_arrays() -> list[jax.Array]:
+    """What is not ready; a failed array, maybe another trial's, is, and raises where it is used."""
+    arrays = [array for client in backends().values() for array in client.live_arrays()]
+    return [array for array in arrays if not array.is_deleted() and not array.is_ready()]
+
+
+@jax.jit
+def _increment(x: jax.Array) -> jax.Array:
+    return x + 1
+
+
+def other_threads() -> list[str]:
+    """Names of this process's Python threads, in order, without the one that asks."""
+    here = threading.current_thread()
+    return sorted({thread.name for thread in threading.enumerate() if thread is not here})
 
 
 class InFlight:

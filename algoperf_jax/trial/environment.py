@@ -37,6 +37,7 @@ def describe_environment() -> dict[str, Any]:
         "device_kind": devices[0].device_kind,
         "device_count": len(devices),
         "process_count": jax.process_count(),
+        "xla_flags": os.environ.get("XLA_FLAGS"),
         "git_commit_hash": _git_revision(),
     }
 

@@ -36,9 +36,15 @@ class Ledger:
       step: completed steps.
       submission_seconds, eval_seconds, logging_seconds: accumulated times.
       total_seconds: wall time since the trial began, interruptions left out.
+      eval_process_cpu_seconds: processor time of this process during evaluations, of all threads
+        that were at work then; it cannot be told whose work that was.
+      threads_at_evaluation: names of the threads that were alive when some evaluation began; those
+        of records, checkpoints and data sets are among them.
       optimizer_init_seconds: untimed making of the initial state, compilation included.
       first_step_seconds: tracing and compilation of the first step, part of the submission time.
+      compilation_cache: folder of the persistent compilation cache, if one was ever used.
       preemption_count: how often the trial was resumed.
+      unreadable_checkpoints: `step` and `reason` of checkpoints that a resume had to pass over.
       last_eval_step, last_eval_seconds: steps and submission time at the newest evaluation.
       validation_goal, test_goal: whether the targets were ever met.
       complete: the submission, or `max_steps`, has ended the training.
@@ -53,9 +59,13 @@ class Ledger:
     eval_seconds: float = 0.0
     logging_seconds: float = 0.0
     total_seconds: float = 0.0
+    eval_process_cpu_seconds: float = 0.0
+    threads_at_evaluation: list[str] = dataclasses.field(default_factory=list)
     optimizer_init_seconds: float = 0.0
     first_step_seconds: float = 0.0
+    compilation_cache: str | None = None
     preemption_count: int = 0
+    unreadable_checkpoints: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     last_eval_step: int = 0
     last_eval_seconds: float = 0.0
     validation_goal: bool = False

@@ -16,6 +16,8 @@ class Reporter(Protocol):
 
     def started(self, trial: Trial, folder: Path | None, ledger: Ledger) -> None: ...
 
+    def noted(self, remark: str) -> None: ...
+
     def stepped(self, step: int, logs: Mapping[str, float], elapsed_seconds: float) -> None: ...
 
     def evaluated(self, row: Mapping[str, Any]) -> None: ...
@@ -27,6 +29,9 @@ class Silent:
     """Says nothing."""
 
     def started(self, trial: Trial, folder: Path | None, ledger: Ledger) -> None:
+        pass
+
+    def noted(self, remark: str) -> None:
         pass
 
     def stepped(self, step: int, logs: Mapping[str, float], elapsed_seconds: float) -> None:
@@ -71,6 +76,9 @@ class Lines:
         if ledger.preemption_count:
             self._say(f"resumed at step {ledger.step}, {_duration(ledger.submission_seconds)} used")
         self._say("compiling the first step ...")
+
+    def noted(self, remark: str) -> None:
+        self._say(f"note: {remark}")
 
     def stepped(self, step: int, logs: Mapping[str, float], elapsed_seconds: float) -> None:
         if not self._live or time.monotonic() - self._drawn_at < self.LIVE_PERIOD_SECONDS:

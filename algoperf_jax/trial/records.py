@@ -17,6 +17,7 @@ from typing import Any
 from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import Row, read_json, to_json, write_csv, write_json
+from algoperf_jax.trial import lock
 
 LOG_PERIOD_STEPS = 100
 """Steps between two rows of training scalars in `measurements.csv`."""
@@ -61,19 +62,18 @@ def check_folder(folder: Path, configuration: Mapping[str, Any]) -> None:
         )
 
 
-def discard_folder(folder: Path) -> None:
+def discard(folder: Path) -> None:
     """Removes the trial that the folder holds; a folder without one stays as it is.
 
-    In a job of several processes the first one removes it, and the others wait for that.
+    The folder's lock stays, as it is held by who calls this.
     """
-    import jax  # not needed by those who only read records
-
-    if jax.process_index() == 0 and (folder / "meta_data.json").exists():
-        shutil.rmtree(folder)
-    if jax.process_count() > 1:
-        from jax.experimental import multihost_utils
-
-        multihost_utils.sync_global_devices("the old record is gone")
+    if not (folder / "meta_data.json").exists():
+        return
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != lock.NAME:
+            entry.unlink()
 
 
 class TrialRecord:

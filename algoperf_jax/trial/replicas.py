@@ -88,13 +88,16 @@ class Replicas:
         """Stacked scalars as Python floats."""
         return {name: float(first_part(value)) for name, value in stacked.items()}
 
-    def latest(self, seconds: float) -> float:
-        """The largest of the readings that the processes of the job hand in."""
+    def max_over_processes(self, number: float) -> float:
+        """The largest of the numbers that the processes of the job hand in, to the last bit."""
         if self.process_count == 1:
-            return seconds
+            return number
         from jax.experimental import multihost_utils
 
-        return float(np.max(multihost_utils.process_allgather(np.float64(seconds))))
+        # Arrays on devices would make it a float32.
+        own = np.frombuffer(np.float64(number).tobytes(), np.uint8)
+        gathered = np.asarray(multihost_utils.process_allgather(own))
+        return float(np.max(np.frombuffer(gathered.tobytes(), np.float64)))
 
     def fetch_each(self, stacked: Any) -> Iterator[Any]:
         """This process's replicas' parts of a `[devices, lanes, ...]` tree, one by one."""

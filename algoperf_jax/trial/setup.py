@@ -43,6 +43,11 @@ class Settings:
       eval_every_steps: evaluates after so many steps rather than after so much time, which makes
         a run reproducible to the last row, and its times no longer the benchmark's.
       data_dir: where the full-scale data lie.
+      checkpoint_every_seconds: wall time between two checkpoints, which follow evaluations; None
+        for one after each evaluation. The end of a trial is always kept.
+      compilation_cache: folder of JAX's persistent compilation cache, which takes compilation off
+        the clock from the second time on: for development, at scale full it does not count. None
+        for none, whatever the environment says.
     """
 
     rules: str = DEFAULT_RULES
@@ -57,6 +62,8 @@ class Settings:
     stop_at: Literal["validation", "both"] = "validation"
     eval_every_steps: int | None = None
     data_dir: Path | None = None
+    checkpoint_every_seconds: float | None = None
+    compilation_cache: Path | None = None
 
     def __post_init__(self) -> None:
         for name, choices in (("tuning", ("external", "self")), ("stop_at", STOP_AT)):
@@ -72,6 +79,12 @@ class Settings:
                 raise UserError(f"{name}: {value!r} given, an int is needed")
             if value < least:
                 raise UserError(f"{name}: {value} given, at least {least} is needed")
+        every = self.checkpoint_every_seconds
+        if every is not None and not (isinstance(every, int | float) and every >= 0):
+            raise UserError(
+                f"checkpoint_every_seconds: {every!r} given, a number of seconds is needed, 0 for "
+                "a checkpoint after every evaluation"
+            )
         if self.seed >= 2**32:
             raise UserError(f"seed: {self.seed} given, it has to be below 2**32")
 

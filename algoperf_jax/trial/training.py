@@ -2,9 +2,10 @@
 
 On the clock: the submission's `select`, `step` (compilation included), `eval_view` and `control`,
 and waiting for input. Off it: evaluation, records, checkpoints. The clock is only stopped once the
-device has finished, and the host is never more than two steps ahead of the device.
+devices have finished, and the host is never more than two steps ahead of them.
 """
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -15,16 +16,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from algoperf_jax.errors import UserError
+from algoperf_jax.errors import UserError, one_line
 from algoperf_jax.submission import Control, Directive, Progress, Submission, TrainState
-from algoperf_jax.trial.checkpoints import Checkpoints
-from algoperf_jax.trial.clock import InFlight, Now, SubmissionClock
+from algoperf_jax.trial.archive import Archive, Snapshot, discard_by_job, sole_use_by_job
+from algoperf_jax.trial.checkpoints import Restored
+from algoperf_jax.trial.clock import InFlight, Now, SubmissionClock, other_threads
+from algoperf_jax.trial.compilation_cache import compilation_cache
+from algoperf_jax.trial.endings import after_evaluation, before_evaluation, pause_due
 from algoperf_jax.trial.evaluation import Evaluator, check_metrics
 from algoperf_jax.trial.ledger import Ledger, Outcome
 from algoperf_jax.trial.profiling import StepTrace
 from algoperf_jax.trial.programs import Programs
 from algoperf_jax.trial.progress import Reporter, Silent
-from algoperf_jax.trial.records import LOG_PERIOD_STEPS, TrialRecord, check_folder, discard_folder
+from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder
 from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR, Settings, Trial, set_up
 from algoperf_jax.workload import Data, Workload
 
@@ -76,19 +80,27 @@ def train(
       overwrite: discard the trial that the folder holds, once this one is ready to begin.
 
     Raises:
-      UserError: the trial cannot begin; no earlier record has been touched then. An error while it
-        runs is recorded and becomes the outcome `"failed"` instead.
+      UserError: the trial cannot begin, for one because another process is at work on it; no
+        earlier record has been touched then. An error while it runs is recorded and becomes the
+        outcome `"failed"` instead.
     """
-    trial = set_up(workload, submission, settings or Settings(), cache_dir, data)
+    settings = settings or Settings()
     folder = None if folder is None else Path(folder)
     if profile and folder is None:
         raise UserError("profile: a trace needs a folder to be written to, none was given")
-    if folder is not None and not overwrite:
-        check_folder(folder, trial.configuration())
-    loop = TimedLoop(trial, folder, now, reporter or Silent(), profile)
-    if folder is not None and overwrite:
-        discard_folder(folder)
-    return loop.run()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(compilation_cache(settings.compilation_cache))
+        trial = set_up(workload, submission, settings, cache_dir, data)
+        if folder is not None and not overwrite:
+            check_folder(folder, trial.configuration())
+        loop = TimedLoop(trial, folder, now, reporter or Silent(), profile)
+        if folder is not None:
+            stack.enter_context(sole_use_by_job(folder, trial.layout))
+            if overwrite:
+                discard_by_job(folder, trial.layout)
+            else:  # another process may have ended the trial since
+                check_folder(folder, trial.configuration())
+        return loop.run()
 
 
 class TimedLoop:
@@ -103,8 +115,8 @@ class TimedLoop:
         self._now = now
         self._reporter = reporter
         self._trace = StepTrace(folder if profile else None)
-        self._record: TrialRecord | None = None
-        self._checkpoints: Checkpoints | None = None
+        every = trial.settings.checkpoint_every_seconds
+        self._archive = Archive(folder, trial.layout, now, every)
         # Data are opened first: where they are missing or damaged, nothing has been touched yet.
         self._stream = trial.training_batches()
         self._evaluate = Evaluator(trial.workload, trial.layout, trial.data)
@@ -121,30 +133,29 @@ class TimedLoop:
         except UserError:
             raise
         except Exception as raised:
-            if self._ledger.step:  # an interrupted trial stays as it is, to be resumed when mended
-                raise UserError(f"cannot resume {self._folder}: {_reason(raised)}") from raised
-            self._open_record()
+            if self._archive.interrupted:  # it stays as it is, to be resumed when mended
+                raise UserError(f"cannot resume {self._folder}: {one_line(raised)}") from raised
+            self._archive.open()
             return self._failure(raised)
         try:
-            outcome = self._outcome_after_evaluation()
+            outcome = after_evaluation(self._ledger, self._target, self._trial.settings)
             while outcome is None:
                 view = self._train_until_due()
-                outcome = self._end_before_evaluation() or self._evaluation(*view)
+                budget = self._trial.problem.budget_seconds
+                outcome = before_evaluation(self._ledger, self._target, budget)
+                outcome = outcome or self._evaluation(*view)
         except Exception as raised:
+            # A reading: to wait for the devices, or the other processes, might never end.
+            self._ledger.submission_seconds = self._clock.elapsed_seconds
             return self._failure(raised)
         except BaseException:  # an interrupt: what is under way to disk is still wanted
-            if self._checkpoints:
-                self._checkpoints.close()
+            self._archive.close()
             raise
         return self._end(outcome, None)
 
     def _failure(self, raised: Exception) -> Result:
-        outcome = self._ledger.outcome(self._target, "failed", _reason(raised))
+        outcome = self._ledger.outcome(self._target, "failed", one_line(raised))
         return self._end(outcome, "".join(traceback.format_exception(raised)))
-
-    def _open_record(self) -> None:
-        if self._folder and self._trial.layout.process_index == 0:
-            self._record = TrialRecord(self._folder)
 
     def _begin(self) -> None:
         """The untimed set-up: state and data, from a checkpoint where there is one."""
@@ -153,15 +164,16 @@ class TimedLoop:
         initial = jax.device_get(trial.initial_state())
         initializing = self._now() - began
         self._state_types = jax.eval_shape(lambda: initial)
-        self._open_record()
-        if self._folder:
-            self._checkpoints = Checkpoints(self._folder / "checkpoints")
-        found = self._checkpoints.restore(initial) if self._checkpoints else None
+        self._archive.open()
+        found = self._archive.restore(initial)
         if found is not None:
-            initial, saved, self._host_state = found
+            initial, saved, self._host_state = found.state, found.ledger, found.host_state
             self._ledger = Ledger.from_json(saved["ledger"])
             self._ledger.preemption_count += 1
+            self._note_unreadable(found)
         self._ledger.optimizer_init_seconds = initializing
+        if trial.settings.compilation_cache is not None:
+            self._ledger.compilation_cache = str(trial.settings.compilation_cache)
         self._state = layout.put_state(initial)
         self._programs.set_knobs(self._ledger.knobs)
         if found is not None:
@@ -170,21 +182,30 @@ class TimedLoop:
             tried = step(layout.put_state(initial), next(self._stream), self._programs.inputs(0.0))
             jax.block_until_ready((tried, self._programs.view(self._state)))
             self._stream.restore(saved["stream"])
-        self._clock = SubmissionClock(self._now, self._ledger.submission_seconds, layout.latest)
+        self._clock = SubmissionClock(
+            self._now, self._ledger.submission_seconds, layout.max_over_processes
+        )
         self._began = self._now() - self._ledger.total_seconds
-        if self._record:
-            self._record.describe(trial.meta_data(), trial.configuration()["hyperparameters"])
-            self._record.rows(self._ledger.evaluations, self._ledger.measurements)
+        point = trial.configuration()["hyperparameters"]
+        self._archive.begun(trial.meta_data(), point, self._ledger)
         self._reporter.started(trial, self._folder, self._ledger)
+
+    def _note_unreadable(self, found: Restored) -> None:
+        for step, fault in found.unreadable.items():
+            self._ledger.unreadable_checkpoints.append({"step": step, "reason": fault})
+            self._reporter.noted(
+                f"the checkpoint of step {step} cannot be read ({fault}); it was put aside, and "
+                f"the trial goes back to step {found.step}"
+            )
 
     def _train_until_due(self) -> tuple[Any, Any]:
         """Steps on the clock until an evaluation is due or training ends; the view to evaluate."""
         ledger, trial = self._ledger, self._trial
         control = trial.submission.control
-        self._clock.start(self._state)
+        self._clock.start()
         if control and control.after_eval and ledger.evaluations:
             self._decide(control)
-        while not self._pause_due():
+        while not pause_due(ledger, self._elapsed(), trial.problem, trial.settings):
             self._trace.before_step(ledger.step)
             self._take_step()
             ledger.complete |= ledger.step == trial.settings.max_steps
@@ -193,7 +214,7 @@ class TimedLoop:
             self._reporter.stepped(ledger.step, ledger.logs, self._elapsed())
         self._note(self._in_flight.drain())
         view = self._programs.view(self._state)
-        ledger.submission_seconds = self._clock.stop(self._state, view)
+        ledger.submission_seconds = self._clock.stop()
         return view
 
     def _take_step(self) -> None:
@@ -226,68 +247,28 @@ class TimedLoop:
             return self._clock.elapsed_seconds
         return self._ledger.logs.get("elapsed_seconds", self._ledger.submission_seconds)
 
-    def _pause_due(self) -> bool:
-        """Whether training has to pause now: it ended, time is up, or an evaluation is due."""
-        ledger, problem = self._ledger, self._trial.problem
-        if ledger.complete or self._elapsed() >= problem.budget_seconds:
-            return True
-        if ledger.step == ledger.last_eval_step:
-            return False
-        if ledger.step == 1:
-            return True
-        every = self._trial.settings.eval_every_steps
-        if every:
-            return ledger.step % every == 0
-        return self._elapsed() - ledger.last_eval_seconds >= problem.eval_period_seconds
-
-    def _end_before_evaluation(self) -> Outcome | None:
-        """The outcome where nothing is left to evaluate: no free evaluation after the budget."""
-        ledger, budget = self._ledger, self._trial.problem.budget_seconds
-        if ledger.submission_seconds >= budget:
-            reason = f"{ledger.submission_seconds:.1f} s used of {budget:.1f} s"
-            return ledger.outcome(self._target, "budget exhausted", reason)
-        if ledger.complete and ledger.step == ledger.last_eval_step:
-            return self._outcome_when_complete()
-        return None
-
     def _evaluation(self, params: Any, model_state: Any) -> Outcome | None:
         """Evaluates off the clock, records, saves; the outcome if this ends the trial."""
         ledger = self._ledger
-        began = self._now()
+        threads = {*ledger.threads_at_evaluation, *other_threads()}
+        ledger.threads_at_evaluation = sorted(threads)
+        began, cpu_began = self._now(), time.process_time()
         values = self._evaluate(params, model_state)
         check_metrics(self._trial.workload, values)
         evaluated = self._now()
         ledger.eval_seconds += evaluated - began
+        ledger.eval_process_cpu_seconds += time.process_time() - cpu_began
         ledger.total_seconds = evaluated - self._began
         row = ledger.record_evaluation(values, self._target)
         self._reporter.evaluated(row)
-        self._save(row)
+        self._archive.evaluated(row, ledger, self._snapshot)
         ledger.logging_seconds += self._now() - evaluated
-        return self._outcome_after_evaluation()
+        return after_evaluation(ledger, self._target, self._trial.settings)
 
-    def _outcome_after_evaluation(self) -> Outcome | None:
-        """The outcome if the newest evaluation, maybe one before a break, ends the trial."""
-        ledger = self._ledger
-        goal = ledger.validation_goal
-        if self._trial.settings.stop_at == "both":
-            goal &= ledger.test_goal
-        if goal:
-            return ledger.outcome(self._target, "reached", "the target was met")
-        return self._outcome_when_complete() if ledger.complete else None
-
-    def _outcome_when_complete(self) -> Outcome:
-        reason = f"training ended after {self._ledger.step} steps"
-        return self._ledger.outcome(self._target, "training complete", reason)
-
-    def _save(self, row: dict[str, Any]) -> None:
-        """Rows and scalars to the record, everything that resuming needs to a checkpoint."""
-        if self._record:
-            self._record.rows(self._ledger.evaluations, self._ledger.measurements)
-            self._record.scalars(row["global_step"], {**self._ledger.logs, **row})
-        if self._checkpoints:
-            ledger = {"ledger": self._ledger.to_json(), "stream": self._stream.state}
-            state = self._trial.layout.fetch_state(self._state)
-            self._checkpoints.save(self._ledger.step, state, ledger, self._host_state)
+    def _snapshot(self) -> Snapshot:
+        """Everything that resuming needs."""
+        ledger = {"ledger": self._ledger.to_json(), "stream": self._stream.state}
+        return Snapshot(self._trial.layout.fetch_state(self._state), ledger, self._host_state)
 
     def _decide(self, control: Control) -> None:
         """Asks the submission's `control`, on the clock, and does as it says."""
@@ -325,22 +306,10 @@ class TimedLoop:
         ledger = self._ledger
         self._trace.close()
         if error is None:
-            last = {"score": ledger.submission_seconds, "global_step": ledger.step}
-            ledger.measurements.append({**last, "preemption_count": ledger.preemption_count})
-        if self._checkpoints:
-            self._checkpoints.close()
-        if self._record:
-            self._record.rows(ledger.evaluations, ledger.measurements)
-            times = {
-                "first_step_seconds": ledger.first_step_seconds,
-                "optimizer_init_seconds": ledger.optimizer_init_seconds,
-            }
-            self._record.outcome({**dataclasses.asdict(outcome), **times, "traceback": error})
-            self._record.close()
+            self._archive.trained(ledger, self._snapshot)
+        last = {"score": ledger.submission_seconds, "global_step": ledger.step}
+        ledger.measurements.append({**last, "preemption_count": ledger.preemption_count})
+        self._archive.ended(outcome, ledger, error)
         self._reporter.ended(outcome, ledger, self._folder)
         state = None if error else self._trial.layout.fetch_state(self._state)
         return Result(outcome, ledger, state, self._folder, error)
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -17,6 +17,7 @@ from algoperf_jax.files import read_json, write_json
 from algoperf_jax.scoring.entries import read_entries
 from algoperf_jax.suite.standing import Standing
 from algoperf_jax.suite.supervision import Job
+from algoperf_jax.trial.lock import sole_use
 from algoperf_jax.tuning import parse, study_points
 from reference_algorithms.nadamw import SEARCH_SPACE
 from workloads.facts import BASE
@@ -55,6 +56,12 @@ def test_dry_run_prints_the_plan_and_its_cost_and_writes_nothing(run, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_distance_between_checkpoints_is_handed_on_to_the_trials(run):
+    _, out = run("--dry_run", "--workloads=ogbg", "--checkpoint_every_seconds=600")
+    assert "train.py" in out
+    assert "--checkpoint_every_seconds=600.0" in out.split("the first trial alone: ")[1]
+
+
 def test_the_benchmark_itself_is_planned_without_its_data(run):
     _, out = run("--dry_run", "--scale=full", "--workloads=ogbg", "--rules=v0.6", "--tuning=self")
     # protocol, section 1 and 2: 3 runs of 1.5 x 12011 s
@@ -80,6 +87,7 @@ def test_default_are_all_base_workloads_there_are(run):
         (["--tuning=self", "--trials=3"], "a study is one trial"),
         (["--search_space=/nowhere.json"], "search space /nowhere.json"),
         (["--grace_minutes=0"], "--grace_minutes: 0"),
+        (["--checkpoint_every_seconds=-1"], "--checkpoint_every_seconds: -1"),
     ],
 )
 def test_mistakes_are_answered_before_anything_is_written(run, tmp_path, flags, message):
@@ -109,6 +117,18 @@ def test_metadata_beside_the_submission_go_where_scoring_reads_them(run, tmp_pat
     run(*flags)
     entry = read_entries(tmp_path / "mini" / "template" / "submission.json")[0]
     assert (entry.name, entry.tuning, entry.authors) == ("Mine", "external", ("A. Author",))
+
+
+def test_records_of_a_trial_that_runs_are_not_discarded(tmp_path):
+    running = tmp_path / "study_0" / "ogbg_jax" / "trial_2"
+    for trial in (running.with_name("trial_1"), running):
+        trial.mkdir(parents=True)
+        write_json(trial / "meta_data.json", {})
+    with sole_use(running), pytest.raises(UserError, match="trial_2: process .* is at work"):
+        run_suite.discard(tmp_path)
+    assert (running.with_name("trial_1") / "meta_data.json").exists()
+    run_suite.discard(tmp_path)
+    assert not (tmp_path / "study_0").exists()
 
 
 def test_a_search_space_that_the_submission_does_not_take_is_refused(run, tmp_path):

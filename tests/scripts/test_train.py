@@ -63,6 +63,7 @@ def test_list_shows_workloads_and_submissions(capsys):
         (["--workload=ogbg", "--rules=v1"], "unknown rules 'v1'"),
         (["--workload=ogbg", "--replicas=7"], "divisible by 7 replicas"),
         (["--workload=ogbg", "--batch_size=-8"], "at least 1"),
+        (["--workload=ogbg", "--checkpoint_every_seconds=-1"], "a number of seconds is needed"),
         (["--workload=ogbg", "--hyperparameters", "lr=1"], "takes no hyperparameter 'lr'"),
         (["--workload=ogbg", "--hyperparameters", "{"], "neither a JSON object nor KEY=VALUE"),
         (
@@ -103,7 +104,8 @@ def test_values_from_key_value_pairs_json_and_file(tmp_path):
 
 def test_short_run_then_the_same_command_then_overwrite(tmp_path, capsys):
     flags = [*OGBG, f"--experiment_dir={tmp_path}", f"--cache_dir={tmp_path / 'cache'}"]
-    flags += ["--replicas=2", "--profile"]
+    flags += ["--replicas=2", "--profile", f"--compilation_cache={tmp_path / 'programs'}"]
+    flags += ["--checkpoint_every_seconds=1000"]
     assert train_script.main(flags) == 0
     out = capsys.readouterr().out
     assert out.startswith("scale mini: ")
@@ -112,6 +114,8 @@ def test_short_run_then_the_same_command_then_overwrite(tmp_path, capsys):
     assert f"record: {folder}" in out
     outcome = read_json(folder / "outcome.json")
     assert outcome["status"] == "training complete"
+    assert read_json(folder / "meta_data.json")["compilation_cache"] == str(tmp_path / "programs")
+    assert any((tmp_path / "programs").iterdir())
     with pytest.raises(UserError, match="holds this trial already"):
         train_script.main(flags)
     with pytest.raises(UserError, match="seed is 0 there and 1 here"):

@@ -130,6 +130,25 @@ def test_full_records_towards_another_target_are_skipped(
     assert found.runs["trial"].to_list() == [1]
 
 
+def test_full_records_of_runs_with_a_compilation_cache_are_skipped(
+    records: Callable[..., Records], write_trial: WriteTrial, account: Account
+) -> None:
+    write_trial(meta_data=account("full", **FULL, compilation_cache=None))
+    cached = {**FULL, "compilation_cache": "/tmp/cache"}
+    folder = write_trial(meta_data=account("full", **cached), trial=2)
+    found = records()
+    (complaint,) = [c for c in found.complaints if c.kind == "compilation cache"]
+    assert complaint.text.startswith(f"{folder} was run with the compilation cache /tmp/cache, ")
+    assert found.runs["trial"].to_list() == [1]
+
+
+def test_mini_records_of_runs_with_a_compilation_cache_count(
+    records: Callable[..., Records], write_trial: WriteTrial, account: Account
+) -> None:
+    write_trial([(1, 5.0, 0.3)], meta_data=account(compilation_cache="/tmp/cache"))
+    assert records().runs["seconds"].to_list() == [5.0]
+
+
 def test_trials_without_an_outcome_are_noted(
     records: Callable[..., Records], write_trial: WriteTrial, account: Account
 ) -> None:

@@ -1,8 +1,12 @@
 """The submission clock on a fake time source, and the bound on steps in flight."""
 
+import jax
 import jax.numpy as jnp
+import pytest
+from device_work import long_device_work
 from fake_time import FakeTime
 
+from algoperf_jax.trial import clock as clock_module
 from algoperf_jax.trial.clock import InFlight, SubmissionClock
 
 
@@ -29,25 +33,46 @@ def test_resumed_clock_goes_on_from_what_was_used():
     assert clock.stop() == 42
 
 
-def test_stop_waits_for_the_device():
+def test_stop_charges_for_device_work_under_way():
     now = FakeTime()
     clock = SubmissionClock(now)
     clock.start()
-    # The device itself moves the time on: a clock that did not wait would miss it.
     result = now.device_work(30)(jnp.float32(1))
-    assert clock.stop(result) == 30
+    assert clock.stop() == 30
+    del result
 
 
-def test_start_waits_for_work_that_is_not_the_submission_s():
-    now = FakeTime()
-    clock = SubmissionClock(now)
-    clock.start(now.device_work(30)(jnp.float32(1)))
-    assert clock.stop() == 0
+@pytest.mark.parametrize("border", ["start", "stop"])
+def test_both_borders_wait_for_arrays_that_nobody_hands_to_the_clock(border):
+    held = long_device_work()
+    assert not held.is_ready()
+    getattr(SubmissionClock(), border)()
+    assert held.is_ready()
+
+
+@pytest.mark.parametrize("border", ["start", "stop"])
+def test_both_borders_wait_for_programs_whose_results_were_dropped(border, monkeypatch):
+    # An array that the clock does not find stands for a result that is gone: it tells when the
+    # program has ended.
+    held = long_device_work()
+    monkeypatch.setattr(clock_module, "_unfinished_arrays", list)
+    assert not held.is_ready()
+    getattr(SubmissionClock(), border)()
+    assert held.is_ready()
+
+
+def test_arrays_that_were_given_away_or_deleted_do_not_stop_the_clock():
+    deleted = jnp.ones(3)
+    deleted.delete()
+    given = jnp.ones(3)
+    jax.jit(lambda x: x + 1, donate_argnums=0)(given)
+    assert deleted.is_deleted() and given.is_deleted()
+    SubmissionClock().stop()
 
 
 def test_processes_agree_on_the_largest_reading():
     now = FakeTime()
-    clock = SubmissionClock(now, latest=lambda seconds: max(seconds, 9.0))
+    clock = SubmissionClock(now, agreed=lambda seconds: max(seconds, 9.0))
     clock.start()
     now.advance(4)
     assert clock.stop() == 9

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import optax
 import pytest
+from device_work import long_device_work
 from toy_runs import OUT_OF_REACH, run, sgd, steps_evaluated
 from toy_workload import TrainBatches, dataset, toy
 
@@ -148,3 +149,20 @@ def test_control_after_evaluation_sees_no_test_metrics():
     run(submission=sgd(control=Control(decide, after_eval=True)), max_steps=3, eval_every_steps=1)
     assert [e.step for e in seen] == [1, 2]
     assert all(name.startswith(("train/", "validation/")) for name in seen[0].metrics)
+
+
+def test_work_that_control_dispatches_has_ended_before_an_evaluation_begins():
+    pending = []
+    ready = []
+
+    def decide(progress):
+        pending.append(long_device_work())
+
+    def watched(split, source, **arguments):
+        ready.extend(work.is_ready() for work in pending if split == "eval_train")
+        return dataset(split, source, **arguments)
+
+    workload = toy(target=OUT_OF_REACH, dataset=watched)
+    submission = sgd(control=Control(decide, every_steps=1))
+    run(workload, submission, max_steps=2, eval_every_steps=1)
+    assert ready == [True, True, True]

@@ -44,6 +44,8 @@ def test_two_processes_equal_one(tmp_path):
     losses = [row["validation/loss"] for row in expected.ledger.evaluations]
     for index in range(2):
         found = np.load(f"{out}-{index}.npz")
+        # A float32 holds neither 1e6 + 1e-9 nor its difference from 1e6.
+        assert float(found["agreed"]) == 1e6 + 1e-9 > 1e6
         assert found["losses"] == pytest.approx(losses, rel=1e-5)
         for i, leaf in enumerate(jax.tree.leaves(expected.state)):
             np.testing.assert_allclose(found[str(i)], leaf, rtol=1e-5, atol=1e-6)

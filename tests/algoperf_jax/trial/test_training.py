@@ -1,5 +1,8 @@
 """The timed loop on a toy workload and a fake clock."""
 
+import threading
+import time
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +16,7 @@ from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import read_json
 from algoperf_jax.rules import Limits, Target
+from algoperf_jax.submission import Control
 from algoperf_jax.trial.setup import Settings
 from algoperf_jax.trial.training import train
 
@@ -143,6 +147,31 @@ def test_nan_loss_fails_the_trial_with_its_files_intact(tmp_path):
     assert "loss of step 2 is not finite" in result.outcome.reason
     assert read_json(tmp_path / "trial" / "outcome.json")["status"] == "failed"
     assert (tmp_path / "trial" / "eval_measurements.csv").read_text().count("\n") == 2
+
+
+def test_record_tells_what_ran_beside_the_clock(tmp_path, monkeypatch):
+    # A submission's thread computes while evaluations run: no clock sees that, a reader may.
+    cpu = FakeTime()
+    monkeypatch.setattr(time, "process_time", cpu)
+    ended = threading.Event()
+    thread = threading.Thread(target=ended.wait, name="solver")
+
+    def decide(progress):
+        if not thread.is_alive():
+            thread.start()
+
+    def busy(split, source, **arguments):
+        if split == "validation" and thread.is_alive():
+            cpu.advance(25)
+        return dataset(split, source, **arguments)
+
+    submission = sgd(control=Control(decide, every_steps=1))
+    workload = toy(target=OUT_OF_REACH, dataset=busy)
+    run(workload, submission, folder=tmp_path / "trial", max_steps=3)
+    ended.set()
+    outcome = read_json(tmp_path / "trial" / "outcome.json")
+    assert outcome["eval_process_cpu_seconds"] == 50
+    assert "solver" in outcome["threads_at_evaluation"]
 
 
 def test_resumed_trial_does_not_pay_for_compilation_again(tmp_path):

@@ -1,0 +1,17 @@
+"""Work that a device does while the host goes on: nothing of it is simulated."""
+
+import jax
+import jax.numpy as jnp
+
+
+@jax.jit
+def _products(x: jax.Array) -> jax.Array:
+    return jax.lax.fori_loop(0, 12, lambda _, m: m @ x, x)
+
+
+def long_device_work() -> jax.Array:
+    """The result, dispatched now, of products that take tens of milliseconds at least."""
+    x = jnp.full((600, 600), 1 / 600).block_until_ready()
+    if not _products._cache_size():
+        _products(x).block_until_ready()  # compiled before, so that only the work is under way
+    return _products(x)
