@@ -11,11 +11,12 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Control": "submission",
+    "Control": "control",
     "DataError": "errors",
-    "Directive": "submission",
+    "Directive": "control",
     "LossTerms": "workload",
     "LossType": "workload",
+    "Moment": "selection",
     "Objective": "submission",
     "ParameterKind": "parameters",
     "Problem": "submission",

@@ -50,14 +50,14 @@ class Checkpoints:
           step: completed steps; also the checkpoint's name.
           state: a pytree of host arrays that own their memory.
           ledger: a dict that JSON can hold.
-          host_state: arrays with elements, or numbers, by name; what `control` keeps.
+          host_state: arrays with elements, or numbers, in dicts; what the submission's hooks keep.
         """
         items = {
             "state": self._ocp.args.StandardSave(_named_arrays(state)),
             "ledger": self._ocp.args.JsonSave(dict(ledger)),
         }
         if host_state:
-            copies = {name: np.array(value) for name, value in host_state.items()}
+            copies = jax.tree.map(np.array, dict(host_state))
             items["host_state"] = self._ocp.args.StandardSave(copies)
         self._manager.save(step, args=self._ocp.args.Composite(**items), force=True)
 

@@ -87,6 +87,24 @@ class Replicas:
 
         return float(np.max(multihost_utils.process_allgather(np.float64(seconds))))
 
+    def lies_by_replica(self, x: jax.Array) -> bool:
+        """Whether an array lies on the devices as `put_batch` puts those of a batch."""
+        if not isinstance(x.sharding, jax.sharding.NamedSharding):
+            return False
+        divided = any(axis is not None for axis in x.sharding.spec[:1])
+        return divided and x.shape[:2] == (len(self.devices), self.lanes)
+
+    def fetch_batch(self, x: jax.Array) -> np.ndarray:
+        """An array `[devices, lanes, ...]` of a batch on the host: `[replicas, ...]`, of all
+        processes of the job."""
+        local = np.array(x).reshape(len(self.local), *x.shape[2:])
+        if self.process_count == 1:
+            return local
+        from jax.experimental import multihost_utils
+
+        parts = multihost_utils.process_allgather(local)
+        return np.asarray(parts).reshape(self.count, *local.shape[1:])
+
     def fetch_each(self, stacked: Any) -> Iterator[Any]:
         """This process's replicas' parts of a `[devices, lanes, ...]` tree, one by one."""
         leaves, structure = jax.tree.flatten(stacked)

@@ -9,7 +9,7 @@ import pytest
 from toy_runs import OUT_OF_REACH, run, sgd, steps_evaluated
 from toy_workload import TrainBatches, dataset, toy
 
-from algoperf_jax.submission import Control, Directive
+from algoperf_jax.control import Control, Directive
 
 
 def test_control_stops_and_sets_phase_and_knobs():
@@ -87,11 +87,11 @@ def test_interrupted_trial_resumes_with_all_that_control_has_set(tmp_path):
     seen = []
     taken = []
 
-    def select(stream):
+    def select(batches, carry, moment):
         taken.append(1)
         if len(taken) == 5:
             raise Interrupt
-        return next(stream)
+        return next(batches), carry
 
     def decide(progress):
         seen.append((progress.step, progress.phase, dict(progress.knobs), progress.logs["loss"]))

@@ -143,6 +143,18 @@ def test_counter_in_the_model_state_stays_a_counter():
     assert run(workload, max_steps=3).state.model_state["count"] == 3
 
 
+@pytest.mark.parametrize("function", ["value_and_grad", "value"])
+def test_unknown_mode_of_batch_norm_is_refused_with_those_there_are(function):
+    def step(context, state, batch, rng):
+        found = getattr(context, function)(
+            state.params, state.model_state, batch, rng, batch_norm="train"
+        )
+        return state, {"loss": found.loss}
+
+    reason = run(submission=sgd(step=step)).outcome.reason
+    assert "batch_norm: 'train' given, it is one of update, batch, running" in reason
+
+
 def test_step_without_a_loss_in_its_logs_is_told_so():
     step = lambda context, state, batch, rng: (state, {})  # noqa: E731
     assert "expected 'loss'" in run(submission=sgd(step=step)).outcome.reason
