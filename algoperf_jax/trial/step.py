@@ -53,7 +53,9 @@ def training_step(
     `elapsed_seconds`, the largest that any process of the job has handed in.
     """
     objective = submission.objective(hyperparameters)
-    gradient = gradient_function(workload, problem, layout.lanes)
+    lanes = layout.lanes_of(workload.collective_forward)
+    gradient = gradient_function(workload, problem, lanes)
+    value = gradient_function(workload, problem, lanes, with_grads=False)
     step = submission.step or stock_step
 
     def program(state: TrainState, batch: Batch, inputs: dict) -> tuple[TrainState, Logs]:
@@ -68,7 +70,7 @@ def training_step(
             knobs=inputs["knobs"],
             elapsed_fraction=elapsed / problem.budget_seconds,
             value_and_grad=gradient,
-            value=gradient_function(workload, problem, layout.lanes, with_grads=False),
+            value=value,
         )
         rng = jax.random.fold_in(inputs["key"], state.step)
         new, logs = step(context, state, batch, rng)
@@ -123,7 +125,7 @@ def stock_step(
 
 
 def gradient_function(
-    workload: Workload, problem: Problem, lanes: int, with_grads: bool = True
+    workload: Workload, problem: Problem, lanes: replicas.Lanes, with_grads: bool = True
 ) -> ValueAndGradFn:
     """The mean loss over the global batch and, `with_grads`, its gradient, inside a mapped program.
 
@@ -172,11 +174,7 @@ def gradient_function(
             return (grads, terms.summed, terms.n_valid, new_state), kept
 
         (grads, summed, n_valid, states), losses = replicas.sum_over_replicas(
-            program,
-            batch,
-            jax.random.fold_in(rng, REPLICA_STREAM),
-            lanes,
-            workload.collective_forward,
+            program, batch, jax.random.fold_in(rng, REPLICA_STREAM), lanes
         )
         # A batch without a single valid entry has mean loss 0 rather than 0 / 0.
         count = jnp.where(n_valid > 0, n_valid, 1.0)
