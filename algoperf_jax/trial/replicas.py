@@ -29,7 +29,7 @@ AXES = (AXIS, LANE)
 
 MOST_UNROLLED = 8
 """More lanes than the benchmark has accelerators are walked in a loop on CPUs too: the program and
-the time to compile it grow with each lane that is written out (twice the loop's time at eight)."""
+the time to compile it grow with each lane that is written out (2.5 times the loop's at eight)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Replicas:
         """How a device walks its replicas.
 
         A program with collectives over `AXES` has to run side by side. On CPUs XLA runs
-        convolutions inside a loop several times slower than outside (2.7 times at mini, 8.3 times for
-        ResNet-50), so there lanes are unrolled; accelerators compile one loop.
+        convolutions inside a loop several times slower than outside (2.9 times at mini, 8.3 times
+        for ResNet-50), so there lanes are unrolled; accelerators compile one loop.
         """
         if collective_forward:
             return Lanes(self.lanes, "side by side")
