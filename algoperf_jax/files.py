@@ -1,10 +1,11 @@
-"""JSON and CSV files that are replaced atomically: a reader never sees half of one."""
+"""JSON and CSV files that are replaced atomically, and the names that folders may have."""
 
 import contextlib
 import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,22 @@ from typing import Any
 from algoperf_jax.errors import UserError
 
 Row = Mapping[str, Any]
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.+ -]*[A-Za-z0-9_.+-])?")
+
+
+def check_plain_name(name: Any, what: str) -> None:
+    """Raises a `UserError` unless the name can be that of a folder anywhere.
+
+    Args:
+      name: letters, digits, `_ . + -` and inner spaces; the first one a letter, digit or `_`.
+      what: whose name it is.
+    """
+    if not isinstance(name, str) or not _PLAIN_NAME.fullmatch(name):
+        raise UserError(
+            f"{what}: the name {name!r} cannot be that of a folder; it takes the letters a to z, "
+            "digits, _ . + - and spaces between them, and begins with a letter, a digit or _"
+        )
 
 
 def read_json(path: Path) -> Any | None:

@@ -13,17 +13,18 @@ An algorithm uses the lowest layer that suffices:
 import collections
 import dataclasses
 import numbers
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
-import numpy as np
 import optax
 
-from algoperf_jax import contracts
+from algoperf_jax.control import Control
 from algoperf_jax.errors import UserError
+from algoperf_jax.files import check_plain_name
 from algoperf_jax.parameters import Params
-from algoperf_jax.workload import Batch, LossType, ModelState
+from algoperf_jax.selection import SelectFn, next_batch
+from algoperf_jax.workload import Batch, BatchNormMode, LossType, ModelState
 
 Hyperparameters = Any  # a named tuple, fields in the order of the point that was given
 Scalar = jax.Array | float
@@ -121,7 +122,7 @@ class Gradient(NamedTuple):
       loss: float32 scalar.
       n_valid: float32 scalar, number of valid entries in the global batch.
       model_state: the statistics after the forward pass, averaged over replicas.
-      grads: tree like `params`.
+      grads: tree like `params`; None where only the value was asked for.
       per_example: the losses `[replicas, ...]`, or None where they were not asked for.
     """
 
@@ -130,6 +131,55 @@ class Gradient(NamedTuple):
     model_state: ModelState
     grads: Params
     per_example: jax.Array | None
+
+
+class ValueAndGradFn(Protocol):
+    """The mean loss over the global batch and its gradient; equal on all replicas.
+
+    Args:
+      params: where the gradient is taken.
+      model_state: the batch-norm statistics that the forward pass begins with.
+      batch: this device's part of the global batch, as the step was given it.
+      rng: the step's key, or one derived from it; each replica folds its index into it.
+      batch_norm: whether batch norm takes the batch's statistics and updates the running ones
+        (`"update"`), takes the batch's alone (`"batch"`), or the running ones (`"running"`).
+      dropout_rate: scalar; None for the workload's default.
+      label_smoothing: scalar in [0, 1].
+      per_example: whether to return the single losses too.
+
+    Raises:
+      UserError: an unknown `batch_norm`, with those there are.
+    """
+
+    def __call__(
+        self,
+        params: Params,
+        model_state: ModelState,
+        batch: Batch,
+        rng: jax.Array,
+        *,
+        batch_norm: BatchNormMode = "update",
+        dropout_rate: Scalar | None = None,
+        label_smoothing: Scalar = 0.0,
+        per_example: bool = False,
+    ) -> Gradient: ...
+
+
+class ValueFn(Protocol):
+    """The same without the gradient, which is None in what it returns; see `ValueAndGradFn`."""
+
+    def __call__(
+        self,
+        params: Params,
+        model_state: ModelState,
+        batch: Batch,
+        rng: jax.Array,
+        *,
+        batch_norm: BatchNormMode = "update",
+        dropout_rate: Scalar | None = None,
+        label_smoothing: Scalar = 0.0,
+        per_example: bool = False,
+    ) -> Gradient: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,9 +197,7 @@ class StepContext:
       phase: the static value that `control` has set, None at first.
       knobs: the scalars that `control` has set.
       elapsed_fraction: float32 scalar, submission time so far over the budget.
-      value_and_grad: `(params, model_state, batch, rng, *, batch_norm="update",
-        dropout_rate=None, label_smoothing=0.0, per_example=False) -> Gradient`.
-      value: the same without the gradient, `grads` None.
+      value_and_grad, value: the loss with and without its gradient; see their protocols.
     """
 
     problem: Problem
@@ -159,119 +207,8 @@ class StepContext:
     phase: Any
     knobs: Mapping[str, jax.Array]
     elapsed_fraction: jax.Array
-    value_and_grad: Callable[..., Gradient]
-    value: Callable[..., Gradient]
-
-
-class Evaluation(NamedTuple):
-    """One evaluation as `control` sees it; test metrics are not for the algorithm.
-
-    Attributes:
-      step: completed steps.
-      elapsed_seconds: submission time.
-      metrics: values on the training subset and the validation split, `"validation/loss"`.
-    """
-
-    step: int
-    elapsed_seconds: float
-    metrics: Mapping[str, float]
-
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """What `control` is told.
-
-    Attributes:
-      problem: the facts of the workload.
-      hyperparameters: the trial's point.
-      step: completed steps.
-      elapsed_seconds, budget_seconds: submission time used and allowed.
-      logs: scalars of the newest finished step, `loss` and `grad_norm` among them.
-      evaluations: all evaluations so far.
-      phase, knobs, host_state: as the last directive left them.
-      state: reads the training state as host arrays; waits for the device.
-      initial_state: makes the state this trial began with, again.
-    """
-
-    problem: Problem
-    hyperparameters: Hyperparameters
-    step: int
-    elapsed_seconds: float
-    budget_seconds: float
-    logs: Mapping[str, float]
-    evaluations: Sequence[Evaluation]
-    phase: Any
-    knobs: Mapping[str, float]
-    host_state: Any
-    state: Callable[[], TrainState]
-    initial_state: Callable[[], TrainState]
-
-
-@dataclasses.dataclass(frozen=True)
-class Directive:
-    """What `control` decides; a field left at None changes nothing.
-
-    Attributes:
-      phase: a string or number, static in the step (one compilation for each).
-      knobs: scalars by name, traced in the step (no compilation).
-      state: a training state that replaces the present one; its `step` is ignored.
-      host_state: numpy arrays or numbers by name, kept and checkpointed for the next decision.
-      stop: True ends the training with one last evaluation.
-    """
-
-    phase: str | int | float | None = None
-    knobs: Mapping[str, float] | None = None
-    state: TrainState | None = None
-    host_state: Mapping[str, Any] | None = None
-    stop: bool = False
-
-    def check(self, knobs: Mapping[str, float], state_types: TrainState) -> None:
-        """Raises a `UserError` for what could not be carried out or kept in a checkpoint.
-
-        Args:
-          knobs: the knobs there are.
-          state_types: shapes and dtypes of the training state.
-        """
-        if self.phase is not None and not isinstance(self.phase, str | int | float):
-            raise UserError(f"control: a phase is a string or a number, found {self.phase!r}")
-        unknown = [name for name in self.knobs or {} if name not in knobs]
-        if unknown:
-            raise UserError(
-                f"control: there is no knob {unknown[0]!r}; declare it with Control(knobs=...), "
-                f"declared are {', '.join(knobs) or 'none'}"
-            )
-        if self.state is not None:
-            contracts.check_same_tree(self.state[1:], state_types[1:], "control: the state it sets")
-        for name, value in (self.host_state or {}).items():
-            if not np.size(value) or np.asarray(value).dtype == object:
-                raise UserError(
-                    f"control: host_state[{name!r}] is {value!r}; an array with elements or a "
-                    "number is needed"
-                )
-
-
-@dataclasses.dataclass(frozen=True)
-class Control:
-    """A decision of the host at a declared cadence, on the clock.
-
-    Attributes:
-      decide: `Progress -> Directive | None`.
-      every_steps: call it after every so many steps.
-      after_eval: call it after each evaluation.
-      knobs: the knobs' first values; a directive changes values, never names.
-      survives_nan: a loss that is not a number does not fail the trial, because `decide` will see
-        it and restart.
-    """
-
-    decide: Callable[[Progress], Directive | None]
-    every_steps: int | None = None
-    after_eval: bool = False
-    knobs: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    survives_nan: bool = False
-
-
-def _next_batch(stream: Iterator[Batch]) -> Batch:
-    return next(stream)
+    value_and_grad: ValueAndGradFn
+    value: ValueFn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -283,16 +220,17 @@ class Submission:
         `update` is offered, by keyword: `value`, `grad`, `value_fn(params)`, `grad_fn(params, i)`
         (both on the same batch and rng, batch norm in mode `batch`), `step`, `rng`, `knobs` and
         `elapsed_fraction`; it takes those it names.
-      name: what records call it.
+      name: what records and folders call it; letters, digits, `_ . + -` and inner spaces.
       description: one line.
       hyperparameters: its default point; a given point must have the same names.
       batch_size: `workload_name -> global batch size`; ValueError for a name it does not know,
         which is then tried again with the name of the base workload, and after that the
         workload's own batch size is used.
       objective: `hyperparameters -> Objective`.
-      eval_view: `(opt_state, params, model_state) -> (params, model_state)` to evaluate with;
-        training goes on from the state it had.
-      select: `stream -> batch`, where `stream` is the iterator of training batches on the device.
+      eval_view: `(state, hyperparameters) -> (params, model_state)` to evaluate with, from the
+        whole `TrainState`; training goes on from the state it had.
+      select: `(batches, carry, moment) -> (batch, carry)`, the batch of the next step; see
+        `selection.SelectFn`.
       step: `(context, state, batch, rng) -> (state, logs)` in place of the stock step.
       control: a decision of the host between steps.
       search_space: the tuning search space as JSON data, or None.
@@ -304,13 +242,16 @@ class Submission:
     hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     batch_size: Callable[[str], int] | None = None
     objective: Callable[[Hyperparameters], Objective] = objective_from_hyperparameters
-    eval_view: Callable[[Any, Params, ModelState], tuple[Params, ModelState]] | None = None
-    select: Callable[[Iterator[Batch]], Batch] = _next_batch
+    eval_view: Callable[[TrainState, Hyperparameters], tuple[Params, ModelState]] | None = None
+    select: SelectFn = next_batch
     step: Callable[[StepContext, TrainState, Batch, jax.Array], tuple[TrainState, dict]] | None = (
         None
     )
     control: Control | None = None
     search_space: Any = None
+
+    def __post_init__(self) -> None:
+        check_plain_name(self.name, "submission")
 
     def point(self, given: Mapping[str, Any] | None) -> Hyperparameters:
         """The default point with the given values in place.

@@ -15,6 +15,7 @@ import jax
 
 from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import UserError
+from algoperf_jax.files import check_plain_name
 from algoperf_jax.parameters import Params, infer_kinds
 from algoperf_jax.rules import Conditions, Limits, Target
 
@@ -189,7 +190,7 @@ class Workload:
     """Facts and pure functions of one workload at one scale.
 
     Attributes:
-      name: the registry's name; a variant has one of its own.
+      name: the registry's name, which folders bear; a variant has one of its own.
       base_name: the workload that a variant derives from; its own name otherwise.
       scale: `"full"` is the benchmark, `"mini"` the development scale on embedded data.
       loss_type: what the loss is, for algorithms that depend on it.
@@ -236,6 +237,9 @@ class Workload:
     kinds: Callable[[Params], Any] = infer_kinds
     collective_forward: bool = False
     under: Callable[[Conditions], "Workload"] | None = None
+
+    def __post_init__(self) -> None:
+        check_plain_name(self.name, "workload")
 
     def limits_under(self, rules: str) -> Limits:
         """The limits under the named rule set; a `UserError` lists those there are."""

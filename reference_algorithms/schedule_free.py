@@ -9,15 +9,18 @@ References:
   Defazio et al., The Road Less Scheduled, 2024 (https://arxiv.org/abs/2405.15682).
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import jax
 
 from algoperf_jax.parameters import Params
+from algoperf_jax.submission import Hyperparameters, TrainState
 from algoperf_jax.workload import ModelState
 
+EvalView = Callable[[TrainState, Hyperparameters], tuple[Params, ModelState]]
 
-def average_of(y: Params, z: Params, b1: Any) -> Params:
+
+def average_of(y: Params, z: Params, b1: float) -> Params:
     """x, the averaged sequence."""
     return jax.tree.map(lambda y, z: (y - (1.0 - b1) * z) / b1, y, z)
 
@@ -27,6 +30,16 @@ def step_to(y: Params, x: Params, z: Params, b1: float) -> Params:
     return jax.tree.map(lambda y, x, z: b1 * x + (1.0 - b1) * z - y, y, x, z)
 
 
-def eval_view(opt_state: Any, params: Params, model_state: ModelState) -> tuple[Params, ModelState]:
-    """Evaluates x; `opt_state` has the attributes `z` and `b1`."""
-    return average_of(params, opt_state.z, opt_state.b1), model_state
+def averaged_view(b1_of: Callable[[Hyperparameters], float]) -> EvalView:
+    """The hook `eval_view` that evaluates x; the optimizer's state has the attribute `z`.
+
+    Args:
+      b1_of: the weight of x in y at a point.
+    """
+
+    def eval_view(state: TrainState, hyperparameters: Hyperparameters) -> tuple[Params, ModelState]:
+        return average_of(
+            state.params, state.opt_state.z, b1_of(hyperparameters)
+        ), state.model_state
+
+    return eval_view

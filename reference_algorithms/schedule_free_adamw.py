@@ -7,16 +7,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from algoperf_jax.submission import (
-    Control,
-    Directive,
-    Hyperparameters,
-    Problem,
-    Progress,
-    Submission,
-)
+from algoperf_jax.control import Control, Directive, Progress
+from algoperf_jax.submission import Hyperparameters, Problem, Submission
 from reference_algorithms.batch_sizes import deviating
-from reference_algorithms.schedule_free import average_of, eval_view, step_to
+from reference_algorithms.schedule_free import average_of, averaged_view, step_to
 
 SEARCH_SPACE = [
     {
@@ -45,7 +39,6 @@ class ScheduleFreeState(NamedTuple):
 
     Attributes:
       count: int32 scalar, updates so far.
-      b1: float32 scalar, the weight of x in y, for evaluations.
       z: the sequence that moves, a tree like the parameters.
       nu: second moments, likewise.
       largest_rate: float32 scalar, of the learning rates so far.
@@ -53,7 +46,6 @@ class ScheduleFreeState(NamedTuple):
     """
 
     count: jax.Array
-    b1: jax.Array
     z: optax.Params
     nu: optax.Updates
     largest_rate: jax.Array
@@ -95,7 +87,6 @@ def schedule_free_adamw(
     def init(params: optax.Params) -> ScheduleFreeState:
         return ScheduleFreeState(
             count=jnp.int32(0),
-            b1=jnp.float32(b1),
             z=jax.tree.map(jnp.copy, params),
             nu=jax.tree.map(lambda p: jnp.zeros_like(p, nu_dtype), params),
             largest_rate=jnp.float32(0.0),
@@ -131,10 +122,15 @@ def schedule_free_adamw(
             nu,
         )
         x = jax.tree.map(lambda x, z: (1.0 - part) * x + part * z, x, z)
-        new = ScheduleFreeState(t, state.b1, z, nu, largest_rate, weight_sum)
+        new = ScheduleFreeState(t, z, nu, largest_rate, weight_sum)
         return step_to(params, x, z, b1), new
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def b1_of(hyperparameters: Hyperparameters) -> float:
+    """The weight of x in y."""
+    return 1.0 - hyperparameters.one_minus_beta1
 
 
 def optimizer(
@@ -152,7 +148,7 @@ def optimizer(
     return schedule_free_adamw(
         h.learning_rate,
         int(h.warmup_factor * horizon_factor * problem.step_hint),
-        b1=1.0 - h.one_minus_beta1,
+        b1=b1_of(h),
         b2=h.beta2,
         weight_decay=h.weight_decay,
         nu_dtype=jnp.bfloat16,
@@ -198,7 +194,7 @@ submission = Submission(
     optimizer=optimizer,
     hyperparameters=SEARCH_SPACE[1],
     batch_size=BATCH_SIZE,
-    eval_view=eval_view,
+    eval_view=averaged_view(b1_of),
     search_space=SEARCH_SPACE,
 )
 
@@ -215,7 +211,7 @@ self_tuning = Submission(
         "warmup_factor": 0.02,
     },
     batch_size=BATCH_SIZE,
-    eval_view=eval_view,
+    eval_view=averaged_view(b1_of),
     control=Control(
         decide=restart_when_stuck, after_eval=True, knobs={RATE_KNOB: 1.0}, survives_nan=True
     ),

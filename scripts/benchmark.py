@@ -120,9 +120,9 @@ def loop_overhead(trial: Any, host_batches: list, steps: int) -> tuple[float, fl
 
     marks: list[float] = []
 
-    def select(stream: Any) -> Any:
+    def select(batches: Any, carry: Any, moment: Any) -> Any:
         marks.append(time.perf_counter())
-        return next(stream)
+        return next(batches), carry
 
     def built_beforehand(split: str, data: Any, share: Any, *, seed: int) -> Any:
         if split == "train":

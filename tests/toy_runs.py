@@ -24,11 +24,23 @@ def sgd(**changes):
 def slow_selection(now, seconds):
     """A `select` hook that takes so many seconds."""
 
-    def select(stream):
+    def select(batches, carry, moment):
         now.advance(seconds)
-        return next(stream)
+        return next(batches), carry
 
     return select
+
+
+# Evaluated after step 3, the first use of the second batch; the second use comes after it.
+ECHOING_SETTINGS = {"replicas": 4, "max_steps": 8, "eval_every_steps": 3}
+
+
+def each_batch_twice(batches, carry, moment):
+    """A `select` hook that echoes data."""
+    if carry:
+        return carry["again"], None
+    batch = next(batches)
+    return batch, {"again": batch}
 
 
 def run(workload=None, submission=None, *, now=None, folder=None, **settings):

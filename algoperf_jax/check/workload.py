@@ -239,9 +239,8 @@ def _summed_gradient(workload: Workload, layout: Replicas) -> Any:
             value, grads = jax.value_and_grad(summed)(params)
             return grads, value
 
-        grads, values = sum_over_replicas(
-            replica, batches, _key(), layout.lanes, workload.collective_forward
-        )
+        lanes = layout.lanes_of(workload.collective_forward)
+        grads, values = sum_over_replicas(replica, batches, _key(), lanes)
         return grads, gather(values)
 
     batches = layout.put_batch(workload.example_batch(_share()))

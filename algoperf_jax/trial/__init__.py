@@ -6,6 +6,8 @@ step.py         the training step as the program of one replica
 programs.py     the compiled programs of a trial
 replicas.py     replicas over devices, reductions, transfers; the one place that maps
 stream.py       batches on their way to the devices
+selection.py    the batch of a step, as the submission selects it
+carry.py        what the selection carries, for checkpoints
 clock.py        the submission clock
 evaluation.py   metrics over splits, replicas and processes
 ledger.py       what a trial has done so far, beside its arrays

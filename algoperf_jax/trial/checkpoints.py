@@ -77,7 +77,7 @@ class Checkpoints:
           step: completed steps; also the checkpoint's name.
           state: a pytree of host arrays that own their memory.
           ledger: a dict that JSON can hold.
-          host_state: arrays with elements, or numbers, by name; what `control` keeps.
+          host_state: arrays with elements, or numbers, in dicts; what the submission's hooks keep.
         """
         arrays = _named_arrays(state)
         copies = jax.tree.map(np.array, dict(host_state or {}))

@@ -75,16 +75,19 @@ class Evaluator:
         return replicas.each_replica(
             lambda batch: self._workload.eval(params, model_state, batch),
             batches,
-            self._layout.lanes,
-            self._workload.collective_forward,
+            self._layout.lanes_of(self._workload.collective_forward),
         )
 
 
 def check_metrics(workload: Workload, values: dict[str, float]) -> None:
-    """Raises a `UserError` when the target's metric is not among the values of an evaluation."""
+    """Raises a `UserError` when an evaluation lacks the target's metric or the loss of a split."""
     contracts.check_keys(
         values,
-        [f"{split}/{workload.target.metric}" for split in ("validation", "test")],
+        [
+            f"{split}/{metric}"
+            for metric in (workload.target.metric, "loss")
+            for split in ("validation", "test")
+        ],
         f"{workload.name}: metrics that eval computes",
     )
 

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any, Literal
 
-from algoperf_jax.submission import Evaluation
+from algoperf_jax.control import Evaluation
 from algoperf_jax.workload import Target
 
 Status = Literal["reached", "budget exhausted", "training complete", "failed"]

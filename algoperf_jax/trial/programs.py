@@ -55,7 +55,7 @@ class Programs:
             return lambda state: (state.params, state.model_state)
 
         def program(state: TrainState) -> tuple[Any, Any]:
-            view = hook(state.opt_state, state.params, state.model_state)
+            view = hook(state, self._trial.hyperparameters)
             expected = (state.params, state.model_state)
             contracts.check_same_tree(view, expected, "what eval_view returns")
             return view

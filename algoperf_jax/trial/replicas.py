@@ -2,9 +2,9 @@
 
 A replica is one of the accelerators of the benchmark's hardware (eight by default). A step is
 written as the program of one replica and mapped with `jax.pmap` over the local devices; a device
-that has to carry several replicas walks them one after the other. Because every reduction is a
-sum, one device with eight replicas computes what eight devices with one replica each compute, to
-rounding.
+that has to carry several replicas walks them one after the other (`Lanes`). Because every reduction
+is a sum, one device with eight replicas computes what eight devices with one replica each compute,
+to rounding.
 
 A "stacked" tree has leading axes `[devices, ...]` (state, equal on all devices) or
 `[devices, lanes, ...]` (batches), lanes being the replicas that a device carries.
@@ -13,7 +13,7 @@ A "stacked" tree has leading axes `[devices, ...]` (state, equal on all devices)
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,25 @@ import numpy as np
 from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import UserError
 from algoperf_jax.workload import AXIS, LANE
+
+MOST_UNROLLED = 8
+"""More lanes than the benchmark has accelerators are walked in a loop on CPUs too: the program and
+the time to compile it grow with each lane that is written out (2.5 times the loop's at eight)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Lanes:
+    """The replicas that one device carries, and how its program walks them.
+
+    Attributes:
+      count: how many there are.
+      order: `"unrolled"`: one after the other, the program written out for each; `"loop"`: one
+        after the other in a loop of the compiled program, which holds them once; `"side by side"`:
+        all at once under `vmap`, at the memory of all of them.
+    """
+
+    count: int
+    order: Literal["unrolled", "loop", "side by side"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +74,19 @@ class Replicas:
     def share(self, batch_size: int) -> BatchShare:
         """What this process builds of a global batch of that size."""
         return BatchShare(batch_size, self.count, self.local)
+
+    def lanes_of(self, collective_forward: bool) -> Lanes:
+        """How a device walks its replicas.
+
+        A program with collectives over `AXES` has to run side by side. On CPUs XLA runs
+        convolutions inside a loop several times slower than outside (2.9 times at mini, 8.3 times
+        for ResNet-50), so there lanes are unrolled; accelerators compile one loop.
+        """
+        if collective_forward:
+            return Lanes(self.lanes, "side by side")
+        on_cpu = self.devices[0].platform == "cpu"
+        unrolled = self.lanes == 1 or (on_cpu and self.lanes <= MOST_UNROLLED)
+        return Lanes(self.lanes, "unrolled" if unrolled else "loop")
 
     def map(self, program: Callable, donate: Sequence[int] = ()) -> Callable:
         """`program` mapped over the devices with axis name `AXIS`, all arguments stacked."""
@@ -98,6 +130,24 @@ class Replicas:
         own = np.frombuffer(np.float64(number).tobytes(), np.uint8)
         gathered = np.asarray(multihost_utils.process_allgather(own))
         return float(np.max(np.frombuffer(gathered.tobytes(), np.float64)))
+
+    def lies_by_replica(self, x: jax.Array) -> bool:
+        """Whether an array lies on the devices as `put_batch` puts those of a batch."""
+        if not isinstance(x.sharding, jax.sharding.NamedSharding):
+            return False
+        divided = any(axis is not None for axis in x.sharding.spec[:1])
+        return divided and x.shape[:2] == (len(self.devices), self.lanes)
+
+    def fetch_batch(self, x: jax.Array) -> np.ndarray:
+        """An array `[devices, lanes, ...]` of a batch on the host: `[replicas, ...]`, of all
+        processes of the job."""
+        local = np.array(x).reshape(len(self.local), *x.shape[2:])
+        if self.process_count == 1:
+            return local
+        from jax.experimental import multihost_utils
+
+        parts = multihost_utils.process_allgather(local)
+        return np.asarray(parts).reshape(self.count, *local.shape[1:])
 
     def fetch_each(self, stacked: Any) -> Iterator[Any]:
         """This process's replicas' parts of a `[devices, lanes, ...]` tree, one by one."""
@@ -167,8 +217,7 @@ def sum_over_replicas(
     program: Callable[[Any, jax.Array], tuple[Any, Any]],
     batches: Any,
     rng: jax.Array,
-    lanes: int,
-    collective_forward: bool,
+    lanes: Lanes,
 ) -> tuple[Any, Any]:
     """Inside a mapped program: runs `program(batch, rng) -> (terms, kept)` on every replica.
 
@@ -177,29 +226,28 @@ def sum_over_replicas(
       batches: this device's batches `[lanes, ...]`.
       rng: the step's key; each replica gets it folded with its own index, so what it draws does
         not depend on how many devices there are.
-      lanes: replicas carried by this device.
-      collective_forward: `program` holds collectives over `workload.AXES`, so the lanes have to run
-        side by side (`vmap`, at the memory of all lanes) and not one after the other (`scan`).
+      lanes: the replicas carried by this device.
 
     Returns:
       The terms summed over all replicas, equal on all devices, and what this device's replicas
       kept, stacked `[lanes, ...]`.
     """
-    indices = jax.lax.axis_index(AXIS) * lanes + jnp.arange(lanes)
+    indices = jax.lax.axis_index(AXIS) * lanes.count + jnp.arange(lanes.count)
     keys = jax.vmap(lambda i: jax.random.fold_in(rng, i))(indices)
-    if collective_forward:
+    if lanes.order == "side by side":
         terms, kept = jax.vmap(program, axis_name=LANE)(batches, keys)
         sums = jax.tree.map(lambda x: x.sum(axis=0), terms)
-    elif lanes == 1:
-        sums, kept = program(jax.tree.map(lambda x: x[0], batches), keys[0])
-        kept = jax.tree.map(lambda x: x[None], kept)
+    elif lanes.order == "unrolled":
+        results = [program(_lane(batches, i), keys[i]) for i in range(lanes.count)]
+        sums = functools.reduce(_add, [terms for terms, _ in results])
+        kept = _stacked([kept for _, kept in results])
     else:
-        one, _ = jax.eval_shape(program, jax.tree.map(lambda x: x[0], batches), keys[0])
+        one, _ = jax.eval_shape(program, _lane(batches, 0), keys[0])
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), one)
 
         def add(total: Any, lane: tuple) -> tuple[Any, Any]:
             terms, kept = program(*lane)
-            return jax.tree.map(jnp.add, total, terms), kept
+            return _add(total, terms), kept
 
         sums, kept = jax.lax.scan(add, zeros, (batches, keys))
     return jax.lax.psum(sums, AXIS), kept
@@ -210,13 +258,22 @@ def gather(kept: Any) -> Any:
     return jax.tree.map(lambda x: jax.lax.all_gather(x, AXIS, tiled=True), kept)
 
 
-def each_replica(
-    program: Callable[[Any], Any], batches: Any, lanes: int, collective_forward: bool
-) -> Any:
+def each_replica(program: Callable[[Any], Any], batches: Any, lanes: Lanes) -> Any:
     """Inside a mapped program: `program(batch)` for every lane, results stacked `[lanes, ...]`."""
-    if collective_forward:
+    if lanes.order == "side by side":
         return jax.vmap(program, axis_name=LANE)(batches)
-    if lanes == 1:
-        result = program(jax.tree.map(lambda x: x[0], batches))
-        return jax.tree.map(lambda x: jnp.asarray(x)[None], result)
+    if lanes.order == "unrolled":
+        return _stacked([program(_lane(batches, i)) for i in range(lanes.count)])
     return jax.lax.map(program, batches)
+
+
+def _lane(batches: Any, index: int) -> Any:
+    return jax.tree.map(lambda x: x[index], batches)
+
+
+def _add(a: Any, b: Any) -> Any:
+    return jax.tree.map(jnp.add, a, b)
+
+
+def _stacked(results: list) -> Any:
+    return jax.tree.map(lambda *parts: jnp.stack(parts), *results)

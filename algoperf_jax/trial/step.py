@@ -7,13 +7,14 @@ same gradient function and does the rest itself.
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from algoperf_jax import contracts
+from algoperf_jax.errors import UserError
 from algoperf_jax.parameters import Params
 from algoperf_jax.submission import (
     Gradient,
@@ -23,6 +24,7 @@ from algoperf_jax.submission import (
     StepContext,
     Submission,
     TrainState,
+    ValueAndGradFn,
 )
 from algoperf_jax.trial import replicas
 from algoperf_jax.workload import Batch, BatchNormMode, ModelState, Workload
@@ -51,7 +53,9 @@ def training_step(
     `elapsed_seconds`, the largest that any process of the job has handed in.
     """
     objective = submission.objective(hyperparameters)
-    gradient = gradient_function(workload, problem, layout.lanes)
+    lanes = layout.lanes_of(workload.collective_forward)
+    gradient = gradient_function(workload, problem, lanes)
+    value = gradient_function(workload, problem, lanes, with_grads=False)
     step = submission.step or stock_step
 
     def program(state: TrainState, batch: Batch, inputs: dict) -> tuple[TrainState, Logs]:
@@ -66,7 +70,7 @@ def training_step(
             knobs=inputs["knobs"],
             elapsed_fraction=elapsed / problem.budget_seconds,
             value_and_grad=gradient,
-            value=gradient_function(workload, problem, layout.lanes, with_grads=False),
+            value=value,
         )
         rng = jax.random.fold_in(inputs["key"], state.step)
         new, logs = step(context, state, batch, rng)
@@ -121,17 +125,17 @@ def stock_step(
 
 
 def gradient_function(
-    workload: Workload, problem: Problem, lanes: int, with_grads: bool = True
-) -> Callable[..., Gradient]:
+    workload: Workload, problem: Problem, lanes: replicas.Lanes, with_grads: bool = True
+) -> ValueAndGradFn:
     """The mean loss over the global batch and, `with_grads`, its gradient, inside a mapped program.
 
-    See `StepContext.value_and_grad` for the arguments of what is returned.
+    See `ValueAndGradFn` and `ValueFn` for what is returned.
     """
 
     def value_and_grad(
         params: Params,
         model_state: ModelState,
-        batches: Batch,
+        batch: Batch,
         rng: jax.Array,
         *,
         batch_norm: BatchNormMode = "update",
@@ -139,37 +143,38 @@ def gradient_function(
         label_smoothing: Any = 0.0,
         per_example: bool = False,
     ) -> Gradient:
+        if batch_norm not in get_args(BatchNormMode):
+            raise UserError(
+                f"batch_norm: {batch_norm!r} given, it is one of "
+                f"{', '.join(get_args(BatchNormMode))}"
+            )
         rate = problem.default_dropout_rate if dropout_rate is None else dropout_rate
 
-        def summed_loss(params: Params, batch: Batch, key: jax.Array) -> tuple:
+        def summed_loss(params: Params, part: Batch, key: jax.Array) -> tuple:
             outputs, new_state = workload.apply(
                 params,
                 model_state,
-                batch,
+                part,
                 rng=key,
                 train=True,
                 dropout_rate=rate,
                 batch_norm=batch_norm,
             )
             contracts.check_same_tree(new_state, model_state, f"{workload.name}: model state")
-            terms = workload.loss(outputs, batch, label_smoothing=label_smoothing)
+            terms = workload.loss(outputs, part, label_smoothing=label_smoothing)
             contracts.check_loss_terms(terms, f"{workload.name}: loss")
             return terms.summed, (terms, new_state)
 
-        def program(batch: Batch, key: jax.Array) -> tuple:
+        def program(part: Batch, key: jax.Array) -> tuple:
             if with_grads:
-                grads, (terms, new_state) = jax.grad(summed_loss, has_aux=True)(params, batch, key)
+                grads, (terms, new_state) = jax.grad(summed_loss, has_aux=True)(params, part, key)
             else:
-                grads, (terms, new_state) = None, summed_loss(params, batch, key)[1]
+                grads, (terms, new_state) = None, summed_loss(params, part, key)[1]
             kept = terms.per_example if per_example else None
             return (grads, terms.summed, terms.n_valid, new_state), kept
 
         (grads, summed, n_valid, states), losses = replicas.sum_over_replicas(
-            program,
-            batches,
-            jax.random.fold_in(rng, REPLICA_STREAM),
-            lanes,
-            workload.collective_forward,
+            program, batch, jax.random.fold_in(rng, REPLICA_STREAM), lanes
         )
         # A batch without a single valid entry has mean loss 0 rather than 0 / 0.
         count = jnp.where(n_valid > 0, n_valid, 1.0)

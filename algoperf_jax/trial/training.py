@@ -16,9 +16,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from algoperf_jax.control import Control, Directive, Progress
 from algoperf_jax.errors import UserError, one_line
-from algoperf_jax.submission import Control, Directive, Progress, Submission, TrainState
+from algoperf_jax.selection import Moment
+from algoperf_jax.submission import Submission, TrainState
 from algoperf_jax.trial.archive import Archive, Snapshot, discard_by_job, sole_use_by_job
+from algoperf_jax.trial.carry import KeptCarry
 from algoperf_jax.trial.checkpoints import Restored
 from algoperf_jax.trial.clock import InFlight, Now, SubmissionClock, other_threads
 from algoperf_jax.trial.compilation_cache import compilation_cache
@@ -29,6 +32,7 @@ from algoperf_jax.trial.profiling import StepTrace
 from algoperf_jax.trial.programs import Programs
 from algoperf_jax.trial.progress import Reporter, Silent
 from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder
+from algoperf_jax.trial.selection import Selection
 from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR, Settings, Trial, set_up
 from algoperf_jax.workload import Data, Workload
 
@@ -118,7 +122,8 @@ class TimedLoop:
         every = trial.settings.checkpoint_every_seconds
         self._archive = Archive(folder, trial.layout, now, every)
         # Data are opened first: where they are missing or damaged, nothing has been touched yet.
-        self._stream = trial.training_batches()
+        stream = trial.training_batches()
+        self._selection = Selection(trial.submission.select, stream, trial.layout)
         self._evaluate = Evaluator(trial.workload, trial.layout, trial.data)
         self._programs = Programs(trial)
         self._in_flight = InFlight()
@@ -167,7 +172,8 @@ class TimedLoop:
         self._archive.open()
         found = self._archive.restore(initial)
         if found is not None:
-            initial, saved, self._host_state = found.state, found.ledger, found.host_state
+            initial, saved, kept = found.state, found.ledger, found.host_state or {}
+            self._host_state = kept.get("control")
             self._ledger = Ledger.from_json(saved["ledger"])
             self._ledger.preemption_count += 1
             self._note_unreadable(found)
@@ -176,15 +182,14 @@ class TimedLoop:
             self._ledger.compilation_cache = str(trial.settings.compilation_cache)
         self._state = layout.put_state(initial)
         self._programs.set_knobs(self._ledger.knobs)
-        if found is not None:
-            # Compilation was charged before the break; a trial does not pay for it again.
-            step = self._programs.step(self._ledger.phase)
-            tried = step(layout.put_state(initial), next(self._stream), self._programs.inputs(0.0))
-            jax.block_until_ready((tried, self._programs.view(self._state)))
-            self._stream.restore(saved["stream"])
         self._clock = SubmissionClock(
             self._now, self._ledger.submission_seconds, layout.max_over_processes
         )
+        if found is not None:
+            carry = KeptCarry(saved["carry"], kept.get("select", {}))
+            self._selection.restore(saved["stream"], carry)
+            self._compile(layout.put_state(initial))
+            self._selection.restore(saved["stream"], carry)
         self._began = self._now() - self._ledger.total_seconds
         point = trial.configuration()["hyperparameters"]
         self._archive.begun(trial.meta_data(), point, self._ledger)
@@ -197,6 +202,12 @@ class TimedLoop:
                 f"the checkpoint of step {step} cannot be read ({fault}); it was put aside, and "
                 f"the trial goes back to step {found.step}"
             )
+
+    def _compile(self, state: TrainState) -> None:
+        """One step on a copy of the state: what was charged before a break is not charged again."""
+        step = self._programs.step(self._ledger.phase)
+        tried = step(state, self._selection.batch(self._moment()), self._programs.inputs(0.0))
+        jax.block_until_ready((tried, self._programs.view(self._state)))
 
     def _train_until_due(self) -> tuple[Any, Any]:
         """Steps on the clock until an evaluation is due or training ends; the view to evaluate."""
@@ -221,13 +232,13 @@ class TimedLoop:
         """Dispatches a step; while the device works, the next batch is built and transferred."""
         ledger = self._ledger
         began = self._clock.elapsed_seconds
-        batch = self._trial.submission.select(self._stream)
+        batch = self._selection.batch(self._moment())
         step = self._programs.step(ledger.phase)
         self._state, logs = step(self._state, batch, self._programs.inputs(began))
         if ledger.step == 0:
             ledger.first_step_seconds = self._clock.elapsed_seconds - began
         ledger.step += 1
-        self._stream.prefetch()
+        self._selection.prefetch()
         self._note(self._in_flight.add(ledger.step, logs))
 
     def _note(self, finished: list[tuple[int, Any]]) -> None:
@@ -246,6 +257,9 @@ class TimedLoop:
         if self._trial.layout.process_count == 1:
             return self._clock.elapsed_seconds
         return self._ledger.logs.get("elapsed_seconds", self._ledger.submission_seconds)
+
+    def _moment(self) -> Moment:
+        return Moment(self._ledger.step, self._elapsed() / self._trial.problem.budget_seconds)
 
     def _evaluation(self, params: Any, model_state: Any) -> Outcome | None:
         """Evaluates off the clock, records, saves; the outcome if this ends the trial."""
@@ -267,8 +281,12 @@ class TimedLoop:
 
     def _snapshot(self) -> Snapshot:
         """Everything that resuming needs."""
-        ledger = {"ledger": self._ledger.to_json(), "stream": self._stream.state}
-        return Snapshot(self._trial.layout.fetch_state(self._state), ledger, self._host_state)
+        carry = self._selection.kept()
+        position = {"stream": self._selection.position, "carry": carry.form}
+        ledger = {"ledger": self._ledger.to_json(), **position}
+        kept = {"control": self._host_state, "select": carry.arrays}
+        hooks = {hook: arrays for hook, arrays in kept.items() if arrays}
+        return Snapshot(self._trial.layout.fetch_state(self._state), ledger, hooks)
 
     def _decide(self, control: Control) -> None:
         """Asks the submission's `control`, on the clock, and does as it says."""

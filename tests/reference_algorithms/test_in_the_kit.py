@@ -52,11 +52,11 @@ def test_trial_with_a_break_equals_one_without(name: str, tmp_path):
     submission = reference_algorithms.get(name)
     taken = []
 
-    def select(stream):
+    def select(batches, carry, moment):
         taken.append(1)
         if len(taken) == 4:
             raise Break
-        return submission.select(stream)
+        return submission.select(batches, carry, moment)
 
     def run(submission, folder):
         settings = Settings(replicas=2, max_steps=5, eval_every_steps=2)

@@ -9,8 +9,9 @@ from fake_time import FakeTime
 from toy_workload import toy
 
 import reference_algorithms
+from algoperf_jax.control import Evaluation
 from algoperf_jax.rules import Target
-from algoperf_jax.submission import Evaluation
+from algoperf_jax.submission import TrainState
 from algoperf_jax.trial.setup import Settings
 from algoperf_jax.trial.training import train
 from reference_algorithms.schedule_free_adamw import RATE_KNOB, restart_when_stuck, self_tuning
@@ -71,6 +72,35 @@ def test_a_training_that_is_stuck_begins_again_at_half_the_rate(values):
 )
 def test_a_training_that_improves_goes_on(told):
     assert restart_when_stuck(told) is None
+
+
+@dataclasses.dataclass(frozen=True)
+class Moving:
+    """An optimizer's state that holds nothing but the sequence that moves."""
+
+    z: dict
+
+
+@pytest.mark.parametrize(
+    ("name", "point", "b1"),
+    [
+        ("schedule_free_adamw", {"one_minus_beta1": 0.3}, 0.7),
+        ("schedule_free_adamw_self", {}, 0.9),
+        ("schedule_free_prodigy", {}, 0.9),
+    ],
+)
+def test_the_average_is_evaluated_with_the_weight_that_the_point_gives_it(name, point, b1):
+    submission = reference_algorithms.get(name)
+    x, z = np.float32([1.0, -2.0]), np.float32([5.0, 3.0])
+    state = TrainState(
+        step=np.int32(7),
+        params={"w": b1 * x + (1 - b1) * z},
+        model_state={"mean": z},
+        opt_state=Moving({"w": z}),
+    )
+    params, model_state = submission.eval_view(state, submission.point(point))
+    np.testing.assert_allclose(params["w"], x, rtol=1e-5)
+    assert model_state is state.model_state
 
 
 def test_restarting_takes_the_training_back_to_its_initial_model():

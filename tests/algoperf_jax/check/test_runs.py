@@ -10,7 +10,8 @@ import pytest
 from toy_workload import toy
 
 from algoperf_jax.check import runs as check
-from algoperf_jax.submission import Control, Submission
+from algoperf_jax.control import Control
+from algoperf_jax.submission import Submission
 from algoperf_jax.trial.setup import Settings, set_up
 
 NAMES = ("ogbg", "wmt")

@@ -1,4 +1,4 @@
-"""A trial for `test_resume.py` to kill: `python killed_run.py FOLDER STEPS [CRASH_STEP]`."""
+"""A trial for `test_resume.py` to kill: `python killed_run.py FOLDER STEPS [STEPS_AT_KILL]`."""
 
 import os
 import signal
@@ -10,6 +10,7 @@ TESTS = Path(__file__).parents[2]
 sys.path[:0] = [str(TESTS.parent), str(TESTS)]
 
 from fake_time import FakeTime
+from toy_runs import each_batch_twice
 from toy_workload import toy
 
 from algoperf_jax.rules import Target
@@ -19,14 +20,11 @@ from algoperf_jax.trial.training import train
 from reference_algorithms import get
 
 
-def main(folder, steps, crash_at=None):
-    taken = []
-
-    def select(stream):
-        taken.append(1)
-        if len(taken) == crash_at:
+def main(folder, steps, killed_at=None):
+    def select(batches, carry, moment):
+        if moment.step == killed_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        return next(stream)
+        return each_batch_twice(batches, carry, moment)
 
     nadamw = get("nadamw")
     submission = Submission(

@@ -7,10 +7,11 @@ import numpy as np
 import optax
 import pytest
 from device_work import long_device_work
-from toy_runs import OUT_OF_REACH, run, sgd, steps_evaluated
+from fake_time import FakeTime
+from toy_runs import OUT_OF_REACH, run, sgd, slow_selection, steps_evaluated
 from toy_workload import TrainBatches, dataset, toy
 
-from algoperf_jax.submission import Control, Directive
+from algoperf_jax.control import Control, Directive
 
 
 def test_control_stops_and_sets_phase_and_knobs():
@@ -85,11 +86,11 @@ def test_interrupted_trial_resumes_with_all_that_control_has_set(tmp_path):
     seen = []
     taken = []
 
-    def select(stream):
+    def select(batches, carry, moment):
         taken.append(1)
         if len(taken) == 5:
             raise Interrupt
-        return next(stream)
+        return next(batches), carry
 
     def decide(progress):
         seen.append((progress.step, progress.phase, dict(progress.knobs), progress.logs["loss"]))
@@ -138,6 +139,25 @@ def test_control_may_allow_a_loss_that_is_no_number():
 def test_directive_that_cannot_be_carried_out_says_why(directive, message):
     control = Control(lambda progress: directive, every_steps=1, knobs={"x": 0.0})
     assert re.search(message, run(submission=sgd(control=control)).outcome.reason)
+
+
+def test_control_is_told_the_time_used():
+    now, seen = FakeTime(), []
+    control = Control(lambda progress: seen.append(progress.elapsed_seconds), every_steps=1)
+    submission = sgd(control=control, select=slow_selection(now, 4.0))
+    run(submission=submission, now=now, max_steps=3)
+    assert seen == [4, 8, 12]
+
+
+@pytest.mark.parametrize(
+    ("cadence", "scores"),
+    [({"every_steps": 1}, [7, 14, 21]), ({"after_eval": True}, [0, 7, 14])],
+)
+def test_decisions_are_on_the_clock(cadence, scores):
+    now = FakeTime()
+    control = Control(lambda progress: now.advance(7.0), **cadence)
+    result = run(submission=sgd(control=control), now=now, max_steps=3, eval_every_steps=1)
+    assert [row["score"] for row in result.ledger.evaluations] == scores
 
 
 def test_control_after_evaluation_sees_no_test_metrics():

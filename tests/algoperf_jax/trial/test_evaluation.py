@@ -1,8 +1,11 @@
 """Evaluation counts every example once, however batches and replicas divide a split."""
 
+import clu.metrics
+import flax
 import jax
 import numpy as np
 import pytest
+from toy_runs import run
 from toy_workload import apply, examples, toy
 
 from algoperf_jax.errors import UserError
@@ -50,9 +53,28 @@ def test_names_are_those_of_the_records(model):
     ]
 
 
-def test_target_s_metric_has_to_be_computed():
-    with pytest.raises(UserError, match="expected 'validation/score', found validation/loss"):
-        check_metrics(toy(), {"validation/loss": 0.0})
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"validation/loss": 0.0}, "expected 'validation/score', found validation/loss"),
+        ({"validation/score": 0.0, "test/score": 0.0}, "expected 'validation/loss', found"),
+    ],
+)
+def test_target_s_metric_and_the_loss_have_to_be_computed(values, message):
+    with pytest.raises(UserError, match=message):
+        check_metrics(toy(), values)
+
+
+def test_workload_without_a_loss_fails_its_trial_with_what_is_missing():
+    @flax.struct.dataclass
+    class Score(clu.metrics.Collection):
+        score: clu.metrics.Average.from_output("score")
+
+    def evaluate(params, model_state, batch):
+        return Score.single_from_model_output(score=batch["weights"], mask=batch["weights"])
+
+    reason = run(toy(eval=evaluate), max_steps=1).outcome.reason
+    assert "toy: metrics that eval computes: expected 'validation/loss'" in reason
 
 
 def test_metrics_on_the_host_are_given_the_merged_collection_and_the_data(model):

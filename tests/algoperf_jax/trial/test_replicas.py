@@ -12,8 +12,9 @@ from toy_workload import apply, loss, toy, toy_with_synchronised_batch_norm
 from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import UserError
 from algoperf_jax.submission import Submission
+from algoperf_jax.trial import replicas
 from algoperf_jax.trial.programs import Programs
-from algoperf_jax.trial.replicas import Replicas, replicas_on
+from algoperf_jax.trial.replicas import MOST_UNROLLED, Lanes, Replicas, replicas_on
 from algoperf_jax.trial.setup import Settings, set_up
 
 ADAM = Submission(optimizer=lambda hp, problem: optax.adam(1e-2), name="adam")
@@ -96,6 +97,71 @@ def test_running_statistics_are_the_mean_over_replicas(tmp_path):
         for i in range(8)
     ]
     np.testing.assert_allclose(state.model_state["mean"], np.mean(means, 0), rtol=1e-5, atol=1e-7)
+
+
+def convolution(batch):
+    """A sum of products in windows, whose `while` could only come from a loop over lanes."""
+    return jnp.convolve(batch["x"], jnp.arange(3.0), mode="same")
+
+
+WALKS = {
+    "sum_over_replicas": lambda batches, lanes: replicas.sum_over_replicas(
+        lambda batch, key: ({"y": convolution(batch)}, None),
+        batches,
+        jax.random.PRNGKey(0),
+        lanes,
+    )[0],
+    "each_replica": lambda batches, lanes: replicas.each_replica(convolution, batches, lanes),
+}
+
+
+def walked(walk, order):
+    """The compiled program of four lanes on one device, and what it computes."""
+    layout = Replicas(4, tuple(jax.devices()[:1]))
+    batches = layout.put_batch({"x": np.linspace(0.0, 1.0, 24, dtype=np.float32).reshape(4, 6)})
+    program = layout.map(lambda batches: WALKS[walk](batches, Lanes(4, order)))
+    return program.lower(batches).compile().as_text(), program(batches)
+
+
+@pytest.mark.parametrize("walk", WALKS)
+def test_unrolled_lanes_compute_what_the_loop_computes_without_a_loop(walk):
+    # XLA runs convolutions inside a loop many times slower on CPUs.
+    unrolled, found = walked(walk, "unrolled")
+    loop, expected = walked(walk, "loop")
+    assert " while(" in loop
+    assert " while(" not in unrolled
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-6), found, expected)
+
+
+def test_training_step_is_the_same_in_a_loop_as_unrolled(tmp_path, monkeypatch):
+    unrolled, _ = trained(toy(), 1, tmp_path)
+    monkeypatch.setattr(Replicas, "lanes_of", lambda self, collective: Lanes(self.lanes, "loop"))
+    loop, _ = trained(toy(), 1, tmp_path)
+    for x, y in zip(jax.tree.leaves(unrolled), jax.tree.leaves(loop), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6)
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """A device of another platform, as far as a layout looks at it."""
+
+    platform: str
+
+
+@pytest.mark.parametrize(
+    ("platform", "count", "collective_forward", "order"),
+    [
+        ("cpu", 8, False, "unrolled"),
+        ("cpu", 8, True, "side by side"),
+        ("cpu", MOST_UNROLLED + 1, False, "loop"),
+        ("gpu", 8, False, "loop"),
+        ("gpu", 8, True, "side by side"),
+        ("gpu", 1, False, "unrolled"),
+    ],
+)
+def test_platform_decides_how_lanes_are_walked(platform, count, collective_forward, order):
+    layout = Replicas(count, (Device(platform),))
+    assert layout.lanes_of(collective_forward) == Lanes(count, order)
 
 
 @pytest.mark.parametrize(

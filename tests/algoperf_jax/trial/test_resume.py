@@ -59,11 +59,12 @@ def unbroken(tmp_path_factory):
     return folder
 
 
-def test_killed_between_evaluations(tmp_path, unbroken):
-    # Killed at step 18 of the run, then at the 9th step after resuming, then left alone.
+def test_killed_between_evaluations_and_between_the_two_uses_of_a_batch(tmp_path, unbroken):
+    # Killed after 17 and after 23 steps. It goes on from the evaluations after 15 and 20: every
+    # batch is used twice, so the one that step 15 used first is carried through the first break.
     folder = tmp_path / "trial"
-    assert start(folder, 18).wait(timeout=300) == -9
-    assert start(folder, 9).wait(timeout=300) == -9
+    assert start(folder, 17).wait(timeout=300) == -9
+    assert start(folder, 23).wait(timeout=300) == -9
     process = start(folder)
     assert process.wait(timeout=300) == 0, process.stderr.read().decode()
     assert_same_run(folder, unbroken)

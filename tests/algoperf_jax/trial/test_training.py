@@ -79,8 +79,9 @@ def test_time_spent_in_eval_view_counts_and_can_exhaust_the_budget():
     now = FakeTime()
     work = now.device_work(40)
 
-    def view(opt_state, params, model_state):
-        return jax.tree.map(lambda x: work(x.ravel()[:1])[0] * 0 + x, params), model_state
+    def view(state, hyperparameters):
+        params = jax.tree.map(lambda x: work(x.ravel()[:1])[0] * 0 + x, state.params)
+        return params, state.model_state
 
     workload = toy(target=OUT_OF_REACH, limits={"v0.5": Limits(100, 25.0)})
     result = run(workload, sgd(eval_view=view), now=now)
@@ -128,8 +129,10 @@ def test_evaluation_does_not_change_training():
 
 
 def test_eval_view_is_what_is_evaluated_and_training_goes_on_without_it():
-    zeros = sgd(eval_view=lambda opt, params, ms: (jax.tree.map(jnp.zeros_like, params), ms))
-    viewed = run(submission=zeros, max_steps=4)
+    def zeros(state, hyperparameters):
+        return jax.tree.map(jnp.zeros_like, state.params), state.model_state
+
+    viewed = run(submission=sgd(eval_view=zeros), max_steps=4)
     plain = run(max_steps=4)
     assert viewed.ledger.evaluations[-1] != plain.ledger.evaluations[-1]
     # All parameters zero: the output is 0 whatever the input, so the loss is the mean of y squared.
@@ -182,12 +185,12 @@ def test_resumed_trial_does_not_pay_for_compilation_again(tmp_path):
 
     taken = []
 
-    def select(stream):
+    def select(batches, carry, moment):
         now.advance(1)
         taken.append(1)
         if len(taken) == 4:
             raise Interrupt
-        return next(stream)
+        return next(batches), carry
 
     def slow_to_trace(hp, problem):
         def update(updates, state, params=None):
@@ -205,7 +208,7 @@ def test_resumed_trial_does_not_pay_for_compilation_again(tmp_path):
 
 
 def test_exception_in_the_submission_fails_the_trial_with_its_reason(tmp_path):
-    def select(stream):
+    def select(batches, carry, moment):
         raise ValueError("no more of this")
 
     result = run(submission=sgd(select=select), folder=tmp_path / "trial")
@@ -227,11 +230,11 @@ def test_trial_that_cannot_be_resumed_stays_as_it_is(tmp_path):
     class Interrupt(BaseException):
         pass
 
-    def select(stream):
+    def select(batches, carry, moment):
         if taken:
             raise Interrupt
         taken.append(1)
-        return next(stream)
+        return next(batches), carry
 
     taken, folder = [], tmp_path / "trial"
     # The file that defines an optimizer identifies the trial, so both are defined in this one.

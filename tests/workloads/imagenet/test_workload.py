@@ -94,11 +94,11 @@ def test_resumed_trial_equals_an_unbroken_one(name, cache_dir, tmp_path):
     submission = get("adamw")
     settings = Settings(replicas=2, batch_size=16, max_steps=6, eval_every_steps=3)
 
-    def breaking(stream):
+    def breaking(batches, carry, moment):
         breaking.left -= 1
         if breaking.left < 0:
             raise Break
-        return next(stream)
+        return next(batches), carry
 
     breaking.left = 5
     broken = functools.partial(train, workload, settings=settings, cache_dir=cache_dir)
