@@ -27,10 +27,10 @@ from algoperf_jax.suite import plan_file, slurm
 from algoperf_jax.suite.listing import listing
 from algoperf_jax.suite.plan import counted
 from algoperf_jax.suite.processes import LocalProcesses
-from algoperf_jax.suite.running import Engine, run
-from algoperf_jax.suite.standing import Standing, standing
+from algoperf_jax.suite.progress_table import ProgressTable, progress_of
+from algoperf_jax.suite.scheduler import Engine, run
 from algoperf_jax.suite.supervision import REFUSED, Job
-from algoperf_jax.suite.table import Table, board_of
+from algoperf_jax.suite.trial_status import TrialStatus, trial_status
 
 
 def parser() -> argparse.ArgumentParser:
@@ -120,10 +120,10 @@ def main(
         plan_file.check(plan_json, suite.agreement)
         for trial, job in zip(suite.trials, suite.jobs, strict=True):
             suite_plan.check_record(trial, job, suite)
-    standings = {job.label: standing(job.folder) for job in suite.jobs}
+    statuses = {job.label: trial_status(job.folder) for job in suite.jobs}
     if flags.dry_run:
         slots = flags.jobs or (1 if flags.engine == "local" else None)
-        print(listing(suite.trials, standings, suite.agreement.default_point, slots))
+        print(listing(suite.trials, statuses, suite.agreement.default_point, slots))
         print(f"the first trial alone: {shlex.join(['python', *suite.jobs[0].command])}")
         return 0
     if flags.engine == "local" and not flags.slurm:
@@ -131,18 +131,18 @@ def main(
     if flags.overwrite:
         discard(suite.home)
     elif flags.retry_failed:
-        discard_failed(suite.jobs, standings)
+        discard_failed(suite.jobs, statuses)
     plan_file.write(plan_json, suite.agreement)
     described, fault = suite_plan.metadata(flags.submission)
     if described:
         write_json(suite.home / "submission.json", described)  # scoring reads it there
     elif fault:
         print(f"warning: {fault}; the records go without it", file=sys.stderr)
-    standings = {job.label: standing(job.folder) for job in suite.jobs}
-    still = [job for job in suite.jobs if not standings[job.label].ended]
+    statuses = {job.label: trial_status(job.folder) for job in suite.jobs}
+    still = [job for job in suite.jobs if not statuses[job.label].ended]
     if flags.slurm:
         return write_slurm(flags, suite, still)
-    states = supervised(flags, suite, still, standings, environment)
+    states = supervised(flags, suite, still, statuses, environment)
     print(f"records: {suite.home}")
     print(f"to score them: {suite_plan.score_command(flags, suite)}")
     if REFUSED in states:
@@ -169,21 +169,21 @@ def supervised(
     flags: argparse.Namespace,
     suite: Suite,
     still: Sequence[Job],
-    standings: Mapping[str, Standing],
+    statuses: Mapping[str, TrialStatus],
     environment: Mapping[str, str] | None,
 ) -> list[str]:
     """Runs what is still to be done; how every trial of the plan stands afterwards."""
-    states = {label: found.state for label, found in standings.items()}
-    board = board_of(suite.jobs, states)
+    states = {label: found.state for label, found in statuses.items()}
+    progress = progress_of(suite.jobs, states)
     if not still:
         print("every trial of this plan has ended already")
     engine = engine_of(flags, environment) if still else LocalProcesses(1)
-    table = Table(board, sys.stdout)
+    table = ProgressTable(progress, sys.stdout)
     try:
         run(still, engine, table)
     except KeyboardInterrupt:
         table.close()
-        left = sum(not standing(job.folder).ended for job in suite.jobs)
+        left = sum(not trial_status(job.folder).ended for job in suite.jobs)
         print(
             f"stopped with {counted(left, 'trial')} to go; the same command resumes them",
             file=sys.stderr,
@@ -194,9 +194,9 @@ def supervised(
         raise
     table.close()
     for job in suite.jobs:
-        if board.states[job.label] in ("failed", REFUSED):
-            print(f"{board.states[job.label]}: {job.label}; its output: {job.log}")
-    return list(board.states.values())
+        if progress.states[job.label] in ("failed", REFUSED):
+            print(f"{progress.states[job.label]}: {job.label}; its output: {job.log}")
+    return list(progress.states.values())
 
 
 def engine_of(flags: argparse.Namespace, environment: Mapping[str, str] | None) -> Engine:
@@ -260,10 +260,10 @@ def discard(home: Path) -> None:
     (home / "plan.json").unlink(missing_ok=True)
 
 
-def discard_failed(jobs: Sequence[Job], standings: Mapping[str, Standing]) -> None:
+def discard_failed(jobs: Sequence[Job], statuses: Mapping[str, TrialStatus]) -> None:
     """Removes the records of failed trials."""
     for job in jobs:
-        if standings[job.label].state == "failed":
+        if statuses[job.label].state == "failed":
             shutil.rmtree(job.folder)
 
 

@@ -1,7 +1,7 @@
 """Scores records of training runs: times to target, performance profiles, benchmark scores.
 
 python scripts/score.py experiments --rules=v0.5 --tuning=external
-python scripts/score.py my_records --against=published --markdown=board.md --json=board.json
+python scripts/score.py my_records --against=published --markdown=leaderboard.md --json=scores.json
 python scripts/score.py experiments --tuning=both --html=page
 """
 
@@ -20,14 +20,14 @@ from algoperf_jax.errors import UserError
 from algoperf_jax.files import write_text
 from algoperf_jax.rules import Tuning, rule_set
 from algoperf_jax.scoring import formats, published, report
-from algoperf_jax.scoring.complaints import fail_if_any, warning_lines
 from algoperf_jax.scoring.curves import curves
-from algoperf_jax.scoring.entries import Entry, entries_beside, entries_for, read_entries
 from algoperf_jax.scoring.figure import profile_figure
+from algoperf_jax.scoring.input_warnings import fail_if_any, warning_lines
 from algoperf_jax.scoring.leaderboard import Leaderboard, frameworks
 from algoperf_jax.scoring.page.site import plotly_script, site
-from algoperf_jax.scoring.reading import Records, read, tunings_at
-from algoperf_jax.scoring.standings import standings
+from algoperf_jax.scoring.reading import RecordedRuns, read, tunings_at
+from algoperf_jax.scoring.results import results_of
+from algoperf_jax.scoring.submission_info import SubmissionInfo, infos_beside, infos_for, read_infos
 from algoperf_jax.scoring.tables import all_tables, tables
 from workloads.facts import FACTS
 
@@ -50,17 +50,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = parser().parse_args(arguments)
     check(flags)
     script = plotly_script() if flags.html else ""
-    described = [entry for path in flags.metadata for entry in read_entries(path)]
-    boards = [
-        leaderboard(flags, tuning, paths, described) for tuning, paths in sources(flags).items()
+    described = [info for path in flags.metadata for info in read_infos(path)]
+    leaderboards = [
+        leaderboard_of(flags, tuning, paths, described) for tuning, paths in sources(flags).items()
     ]
-    for board in boards:
-        shown = tables(board.standings, board.published)
-        print("\n".join([board.title, *board.notices, ""]))
-        print("\n".join(map(formats.as_text, shown)), end="\n" if len(boards) > 1 else "")
-    write_files(flags, boards)
+    for leaderboard in leaderboards:
+        shown = tables(leaderboard.results, leaderboard.published)
+        print("\n".join([leaderboard.title, *leaderboard.notices, ""]))
+        print("\n".join(map(formats.as_text, shown)), end="\n" if len(leaderboards) > 1 else "")
+    write_files(flags, leaderboards)
     if flags.html:
-        write_page(flags.html, boards, script)
+        write_page(flags.html, leaderboards, script)
     return 0
 
 
@@ -74,8 +74,11 @@ def sources(flags: argparse.Namespace) -> dict[Tuning, list[Path]]:
     return {**alone, **dict.fromkeys(found, flags.paths)}
 
 
-def leaderboard(
-    flags: argparse.Namespace, tuning: Tuning, paths: Sequence[Path], described: Iterable[Entry]
+def leaderboard_of(
+    flags: argparse.Namespace,
+    tuning: Tuning,
+    paths: Sequence[Path],
+    described: Iterable[SubmissionInfo],
 ) -> Leaderboard:
     """Reads and scores the records of one tuning rule, within the published field if asked for."""
     rules, shared = rule_set(flags.rules), flags.tuning == "both"
@@ -96,51 +99,51 @@ def leaderboard(
             shared=shared,
         )
         if flags.strict:
-            fail_if_any(records.complaints)
-        for line in warning_lines(records.complaints):
+            fail_if_any(records.warnings)
+        for line in warning_lines(records.warnings):
             print(f"warning: {line}", file=sys.stderr)
     return scored(flags, records, field, described)
 
 
 def scored(
     flags: argparse.Namespace,
-    records: Records,
-    field: Records | None,
-    described: Iterable[Entry],
+    records: RecordedRuns,
+    field: RecordedRuns | None,
+    described: Iterable[SubmissionInfo],
 ) -> Leaderboard:
     """The leaderboard of records, within the published field if there is one."""
-    runs, studies, names, known = records.runs, {}, frozenset[str](), list[Entry]()
+    runs, studies, names, known = records.runs, {}, frozenset[str](), list[SubmissionInfo]()
     if field is not None:
-        names, known = frozenset(field.runs["submission"]), published.published_entries()
+        names, known = frozenset(field.runs["submission"]), published.published_infos()
     if field is not None and records is not field:
         runs, studies = published.within(records, field)
-    result = standings(
+    result = results_of(
         runs,
-        records.board,
+        records.protocol,
         time=flags.time,
         trial_choice=flags.trial_choice,
         baseline=flags.baseline,
         studies=studies,
     )
     title = (
-        f"Rules {flags.rules}, {records.board.tuning} tuning, scale {records.scale}, "
+        f"Rules {flags.rules}, {records.protocol.tuning} tuning, scale {records.scale}, "
         f"time in {flags.time}, trial choice {flags.trial_choice}: {runs.height} runs of "
         f"{len(result.submissions)} submissions"
     )
-    known += [*entries_beside(records.runs), *described]
+    known += [*infos_beside(records.runs), *described]
     return Leaderboard(
-        standings=result,
+        results=result,
         scale=records.scale,
         title=title,
         notices=tuple(notices_on(flags, records, bool(names))),
-        complaints=records.complaints,
-        entries=entries_for(frameworks(runs), known, records.board.tuning),
+        warnings=records.warnings,
+        infos=infos_for(frameworks(runs), known, records.protocol.tuning),
         published=names,
         curves=tuple(curves(records.runs, records.evaluations, flags.time)) if flags.html else (),
     )
 
 
-def notices_on(flags: argparse.Namespace, records: Records, against: bool) -> list[str]:
+def notices_on(flags: argparse.Namespace, records: RecordedRuns, against: bool) -> list[str]:
     """What a reader of the scores has to know."""
     notices = [MINI_NOTICE] if records.scale == "mini" else []
     notices += [STEPS_NOTICE] if flags.time == "steps" else []
@@ -148,43 +151,46 @@ def notices_on(flags: argparse.Namespace, records: Records, against: bool) -> li
     return [*notices, *records.notes]
 
 
-def write_files(flags: argparse.Namespace, boards: Sequence[Leaderboard]) -> None:
-    """Writes the files that flags name; with several boards the JSON has one under each rule."""
+def write_files(flags: argparse.Namespace, leaderboards: Sequence[Leaderboard]) -> None:
+    """Writes the files that flags name; of several leaderboards the JSON has each."""
     if flags.json:
-        data = {board.standings.board.tuning: numbers(board) for board in boards}
-        one = data[boards[0].standings.board.tuning]
-        text = json.dumps(one if len(boards) == 1 else data, indent=1)
+        data = {
+            leaderboard.results.protocol.tuning: numbers(leaderboard)
+            for leaderboard in leaderboards
+        }
+        one = data[leaderboards[0].results.protocol.tuning]
+        text = json.dumps(one if len(leaderboards) == 1 else data, indent=1)
         write("--json", flags.json, text + "\n")
     if flags.csv:
-        parts = [report.as_csv(b.standings, b.entries, b.published) for b in boards]
+        parts = [report.as_csv(b.results, b.infos, b.published) for b in leaderboards]
         bodies = [part.partition("\n")[2] for part in parts[1:]]
         write("--csv", flags.csv, "".join([parts[0], *bodies]))
     if flags.markdown:
         parts = ["# Scores"]
-        for board in boards:
-            shown = all_tables(board.standings, board.entries, board.published)
-            parts += [board.title, *board.notices]
-            parts += [formats.as_markdown(table, board.standings.baseline) for table in shown]
+        for leaderboard in leaderboards:
+            shown = all_tables(leaderboard.results, leaderboard.infos, leaderboard.published)
+            parts += [leaderboard.title, *leaderboard.notices]
+            parts += [formats.as_markdown(table, leaderboard.results.baseline) for table in shown]
         write("--markdown", flags.markdown, "\n\n".join(parts))
     if flags.figure:
-        write("--figure", flags.figure, profile_figure(boards, flags.figure.suffix))
+        write("--figure", flags.figure, profile_figure(leaderboards, flags.figure.suffix))
 
 
-def numbers(board: Leaderboard) -> dict[str, object]:
-    """Everything about a board as JSON data."""
+def numbers(leaderboard: Leaderboard) -> dict[str, object]:
+    """Everything about a leaderboard as JSON data."""
     return {
-        **report.as_json(board.standings, board.published),
-        "scale": board.scale,
-        "notices": board.notices,
-        "warnings": [complaint._asdict() for complaint in board.complaints],
+        **report.as_json(leaderboard.results, leaderboard.published),
+        "scale": leaderboard.scale,
+        "notices": leaderboard.notices,
+        "warnings": [warning._asdict() for warning in leaderboard.warnings],
     }
 
 
-def write_page(folder: Path, boards: Sequence[Leaderboard], script: str) -> None:
+def write_page(folder: Path, leaderboards: Sequence[Leaderboard], script: str) -> None:
     """Writes the page's files into a folder, made if need be."""
     today = datetime.date.today().isoformat()
     footer = f"algoperf_jax {algoperf_jax.__version__}, {today}. Plots: plotly.js (MIT licence)."
-    for name, text in site(boards, script, footer).items():
+    for name, text in site(leaderboards, script, footer).items():
         write("--html", folder / name, text, make_folder=True)
     print(f"page: {folder / 'index.html'}")
 

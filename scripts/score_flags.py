@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from algoperf_jax.errors import UserError
-from algoperf_jax.scoring.entries import FILE
 from algoperf_jax.scoring.figure import check_figure
+from algoperf_jax.scoring.submission_info import FILE
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,8 +34,8 @@ def _add_rules(rules: argparse._ArgumentGroup) -> None:
         "--tuning",
         choices=("external", "self", "both"),
         default="external",
-        help="records of one tuning rule, or a board for each that the records are of; records "
-        "that do not say are of external tuning then (default: external)",
+        help="records of one tuning rule, or a leaderboard for each that the records are of; "
+        "records that do not say are of external tuning then (default: external)",
     )
     rules.add_argument(
         "--scale",

@@ -17,8 +17,8 @@ from algoperf_jax.errors import UserError
 from algoperf_jax.rules import RuleSet, rule_set
 from algoperf_jax.suite import plan
 from algoperf_jax.suite.plan_file import Agreement
-from algoperf_jax.suite.standing import check_configuration
 from algoperf_jax.suite.supervision import GRACE_SECONDS, Job
+from algoperf_jax.suite.trial_status import check_configuration
 from algoperf_jax.trial.records import trial_folder
 from workloads.facts import BASE, FACTS, HELD_OUT
 
@@ -79,7 +79,7 @@ def suite(flags: argparse.Namespace, scale: str) -> Suite:
     )
     drawn = None
     if extent.draws and space is not None:
-        drawn = plan.draw(data, space, rules, flags.seed, extent)
+        drawn = plan.drawn_points(data, space, rules, flags.seed, extent)
         submission.point(drawn.studies[0][0])  # raises where it does not take what the space gives
     loaded, planned = planned_workloads(flags, scale, rules)
     trials = plan.planned_trials(planned, extent, drawn)

@@ -1,23 +1,23 @@
 """Scoring: from records of training runs to times to target, profiles and scores.
 
-    board.py             what is compared: workloads, studies, trials, budgets
+    protocol.py          what is compared: workloads, studies, trials, budgets
     reading.py           paths -> records: trials and evaluations as tidy tables
       folders.py           finds trials in log trees
       meta_data.py         what the kit's own records say about themselves
-      cells.py             CSV text -> numbers, naming what is wrong with it
+      csv_numbers.py       CSV text -> numbers, naming what is wrong with it
       tidy.py              tidy CSV files
       checks.py            trials that cannot count
-      complaints.py        what is wrong with the input, one line each
+      input_warnings.py    what is wrong with the input, one line each
     times.py             records -> runs -> times of studies
     disqualification.py  4x rule and held-out rule
     profiles.py          performance ratios, profiles and scores
     speedups.py          speed-ups over one submission
     sensitivity.py       leave-one-out and bootstrap
-    standings.py         all of it for one field of submissions
+    results.py           all of it for one field of submissions
     published.py         the published field
-    entries.py           what submitters say of their submissions
+    submission_info.py   what submitters say of their submissions
     curves.py            the metric of each run against time
-    leaderboard.py       standings and what is shown beside them
+    leaderboard.py       results and what is shown beside them
     tables.py            all of it as tables
     formats.py           tables as text, Markdown, CSV
     report.py            everything in one file: JSON, tidy CSV

@@ -57,7 +57,7 @@ class PlannedTrial:
 
 
 @dataclasses.dataclass(frozen=True)
-class Draw:
+class DrawnPoints:
     """The points of all studies, whatever part of them is run.
 
     Attributes:
@@ -140,7 +140,9 @@ def extent(
     return Extent(studies, trials, draws=True)
 
 
-def draw(data: Any, space: SearchSpace, rules: RuleSet, seed: int, extent: Extent) -> Draw:
+def drawn_points(
+    data: Any, space: SearchSpace, rules: RuleSet, seed: int, extent: Extent
+) -> DrawnPoints:
     """The points of all studies that the rules have, or of more where more are run.
 
     Args:
@@ -154,11 +156,11 @@ def draw(data: Any, space: SearchSpace, rules: RuleSet, seed: int, extent: Exten
         tuple(tuning_points.study_points(space, seed, study, trials, studies))
         for study in range(studies)
     )
-    return Draw(data, drawn)
+    return DrawnPoints(data, drawn)
 
 
 def planned_trials(
-    workloads: Sequence[PlannedWorkload], extent: Extent, drawn: Draw | None
+    workloads: Sequence[PlannedWorkload], extent: Extent, drawn: DrawnPoints | None
 ) -> tuple[PlannedTrial, ...]:
     """All trials, in the order in which they are begun: each workload's first trial comes first.
 

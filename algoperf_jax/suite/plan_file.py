@@ -13,7 +13,7 @@ from typing import Any
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import read_json, write_json
-from algoperf_jax.suite.plan import Draw
+from algoperf_jax.suite.plan import DrawnPoints
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Agreement:
     eval_every_steps: int | None
     replicas: int | None
     default_point: Mapping[str, Any]
-    drawn: Draw | None
+    drawn: DrawnPoints | None
     budgets: Mapping[str, float]
 
     def as_json(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import IO
 
 from algoperf_jax.files import write_json
-from algoperf_jax.suite.standing import course, standing
+from algoperf_jax.suite.trial_status import last_evaluation, trial_status
 
 GRACE_SECONDS = {"mini": 600.0, "full": 3600.0}
 """By scale. The longest evaluation of the benchmark takes minutes on its hardware, and may take
@@ -115,7 +115,7 @@ class Child:
             _lock(log)
             self._log_start = log.seek(0, os.SEEK_END)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "algoperf_jax.suite.leash", *job.command],
+                [sys.executable, "-m", "algoperf_jax.suite.ends_with_parent", *job.command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -123,7 +123,7 @@ class Child:
                 start_new_session=True,  # Ctrl-C reaches the trials through their supervisor only
             )
         self._started = now()
-        self._untimed_before = course(job.folder).untimed_seconds
+        self._untimed_before = last_evaluation(job.folder).untimed_seconds
 
     @property
     def job(self) -> Job:
@@ -142,7 +142,7 @@ class Child:
             return self._ended(*self._verdict(code))
         if self.wall_seconds <= self._job.budget_seconds + self._job.grace_seconds:
             return None
-        untimed = max(0.0, course(self._job.folder).untimed_seconds - self._untimed_before)
+        untimed = max(0.0, last_evaluation(self._job.folder).untimed_seconds - self._untimed_before)
         timed = self.wall_seconds - untimed
         if timed <= self._job.budget_seconds + self._job.grace_seconds:
             return None
@@ -175,7 +175,7 @@ class Child:
             os.killpg(self._process.pid, number)
 
     def _verdict(self, code: int) -> tuple[str, str]:
-        found = standing(self._job.folder)
+        found = trial_status(self._job.folder)
         if found.ended:
             return found.state, found.reason
         if code == 2:
@@ -191,7 +191,7 @@ class Child:
     def _ended(self, status: str, reason: str) -> Ended:
         if self._process.stdin:
             self._process.stdin.close()
-        if status == "failed" and not standing(self._job.folder).ended:
+        if status == "failed" and not trial_status(self._job.folder).ended:
             record_failure(self._job.folder, reason)
         return Ended(self._job, status, reason, self.wall_seconds)
 

@@ -14,9 +14,9 @@ import run_suite
 import workloads
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import read_json, write_json
-from algoperf_jax.scoring.entries import read_entries
-from algoperf_jax.suite.standing import Standing
+from algoperf_jax.scoring.submission_info import read_infos
 from algoperf_jax.suite.supervision import Job
+from algoperf_jax.suite.trial_status import TrialStatus
 from algoperf_jax.tuning import parse, study_points
 from reference_algorithms.nadamw import SEARCH_SPACE
 from workloads.facts import BASE
@@ -107,8 +107,8 @@ def test_metadata_beside_the_submission_go_where_scoring_reads_them(run, tmp_pat
     }
     write_json(tmp_path / "mine.json", metadata)
     run(*flags)
-    entry = read_entries(tmp_path / "mini" / "template" / "submission.json")[0]
-    assert (entry.name, entry.tuning, entry.authors) == ("Mine", "external", ("A. Author",))
+    info = read_infos(tmp_path / "mini" / "template" / "submission.json")[0]
+    assert (info.name, info.tuning, info.authors) == ("Mine", "external", ("A. Author",))
 
 
 def test_a_search_space_that_the_submission_does_not_take_is_refused(run, tmp_path):
@@ -164,7 +164,7 @@ def test_failed_trials_are_discarded_on_request_and_others_kept(tmp_path):
     ]
     for job in jobs:
         job.folder.mkdir()
-    run_suite.discard_failed(jobs, {job.label: Standing(job.label) for job in jobs})
+    run_suite.discard_failed(jobs, {job.label: TrialStatus(job.label) for job in jobs})
     assert [job.folder.exists() for job in jobs] == [False, True]
 
 

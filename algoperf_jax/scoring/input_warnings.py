@@ -7,7 +7,7 @@ from typing import NamedTuple
 from algoperf_jax.errors import UserError
 
 
-class Complaint(NamedTuple):
+class InputWarning(NamedTuple):
     """Something in the input that cannot count.
 
     Attributes:
@@ -19,31 +19,31 @@ class Complaint(NamedTuple):
     text: str
 
 
-def fail_if_any(complaints: Sequence[Complaint]) -> None:
-    """Raises a `UserError` with the first complaint and the number of all."""
-    if complaints:
-        more = f" (and {len(complaints) - 1} more complaints)" if len(complaints) > 1 else ""
-        raise UserError(f"{complaints[0].kind}: {complaints[0].text}{more}")
+def fail_if_any(warnings: Sequence[InputWarning]) -> None:
+    """Raises a `UserError` with the first warning and the number of all."""
+    if warnings:
+        more = f" (and {len(warnings) - 1} more warnings)" if len(warnings) > 1 else ""
+        raise UserError(f"{warnings[0].kind}: {warnings[0].text}{more}")
 
 
-def warning_lines(complaints: Iterable[Complaint], most_per_kind: int = 10) -> list[str]:
-    """The complaints as lines: at most so many of each kind, then how many there are of each."""
-    complaints = list(complaints)
-    totals = Counter(complaint.kind for complaint in complaints)
+def warning_lines(warnings: Iterable[InputWarning], most_per_kind: int = 10) -> list[str]:
+    """The warnings as lines: at most so many of each kind, then how many there are of each."""
+    warnings = list(warnings)
+    totals = Counter(warning.kind for warning in warnings)
     lines, shown = [], Counter[str]()
-    for kind, text in complaints:
+    for kind, text in warnings:
         shown[kind] += 1
         if shown[kind] <= most_per_kind:
             lines.append(f"{kind}: {text}")
     for kind, total in totals.items():
         if total > most_per_kind:
             lines.append(f"{kind}: ... and {total - most_per_kind} more")
-    if complaints:
-        lines.append(f"in all {counts(complaints)}")
+    if warnings:
+        lines.append(f"in all {counts(warnings)}")
     return lines
 
 
-def counts(complaints: Iterable[Complaint]) -> str:
+def counts(warnings: Iterable[InputWarning]) -> str:
     """How many there are of each kind."""
-    totals = Counter(complaint.kind for complaint in complaints)
+    totals = Counter(warning.kind for warning in warnings)
     return ", ".join(f"{total} x {kind}" for kind, total in totals.items())

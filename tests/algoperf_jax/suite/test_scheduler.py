@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from algoperf_jax.suite.running import MOST_LOSSES, run
+from algoperf_jax.suite.scheduler import MOST_LOSSES, run
 from algoperf_jax.suite.supervision import Ended, Job
 
 
