@@ -14,13 +14,14 @@
     speedups.py          speed-ups over one submission
     sensitivity.py       leave-one-out and bootstrap
     results.py           all of it for one field of submissions
+    field.py             paths -> leaderboards: all of this in two calls
     published.py         the published field
     submission_info.py   what submitters say of their submissions
     curves.py            the metric of each run against time
     leaderboard.py       results and what is shown beside them
     tables.py            all of it as tables
     formats.py           tables as text, Markdown, CSV
-    report.py            everything in one file: JSON, tidy CSV
+    report.py            everything in one file: JSON, tidy CSV, Markdown
     figure.py            the performance profile for a paper
     lines.py             colours and dashes of lines
     page/                the leaderboard as a static page

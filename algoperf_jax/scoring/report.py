@@ -1,17 +1,20 @@
-"""Everything about a field in one file: JSON data, or a tidy CSV."""
+"""Everything about a field in one file: JSON data, a tidy CSV, or Markdown."""
 
 import csv
 import io
+import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from algoperf_jax.scoring import formats
+from algoperf_jax.scoring.leaderboard import Leaderboard
 from algoperf_jax.scoring.profiles import profiles
 from algoperf_jax.scoring.results import ScoringResults
 from algoperf_jax.scoring.submission_info import SubmissionInfo
-from algoperf_jax.scoring.tables import MARKS, PROFILE_TAUS, ranked
+from algoperf_jax.scoring.tables import MARKS, PROFILE_TAUS, all_tables, ranked
 
 CSV_COLUMNS = (
     *("tuning", "rank", "submission", "field", "name", "organisations", "authors", "framework"),
@@ -20,6 +23,38 @@ CSV_COLUMNS = (
     *("without_submission_high", "geometric_mean_speedup", "workload", "held_out"),
     *("time_to_target", "budget_fraction", "status", "mark", "performance_ratio", "speedup"),
 )
+
+
+def leaderboards_as_json(leaderboards: Sequence[Leaderboard]) -> str:
+    """All numbers of a leaderboard as JSON; of several an object with one per tuning rule."""
+    data = {
+        one.results.protocol.tuning: {
+            **as_json(one.results, one.published),
+            "scale": one.scale,
+            "notices": one.notices,
+            "warnings": [warning._asdict() for warning in one.warnings],
+        }
+        for one in leaderboards
+    }
+    content = data if len(leaderboards) > 1 else next(iter(data.values()))
+    return json.dumps(content, indent=1) + "\n"
+
+
+def leaderboards_as_csv(leaderboards: Sequence[Leaderboard]) -> str:
+    """The tidy tables of all leaderboards in one, as `as_csv` describes it."""
+    parts = [as_csv(one.results, one.infos, one.published) for one in leaderboards]
+    bodies = [part.partition("\n")[2] for part in parts[1:]]
+    return "".join([parts[0], *bodies])
+
+
+def leaderboards_as_markdown(leaderboards: Sequence[Leaderboard]) -> str:
+    """All tables of all leaderboards in Markdown."""
+    parts = ["# Scores"]
+    for one in leaderboards:
+        shown = all_tables(one.results, one.infos, one.published)
+        parts += [one.title, *one.notices]
+        parts += [formats.as_markdown(table, one.results.baseline) for table in shown]
+    return "\n\n".join(parts)
 
 
 def as_json(results: ScoringResults, published: Collection[str] = ()) -> dict[str, Any]:
