@@ -6,31 +6,50 @@ python scripts/run_suite.py --submission=adamw --data_dir=/data --rules=v0.6 --d
 """
 
 import argparse
+import dataclasses
 import os
 import shlex
-import shutil
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import suite_plan
 from command_line import answer_for, chosen_scale
-from suite_plan import Suite
+from known_workloads import KNOWN
 from train import MINI_NOTICE
 
+import reference_algorithms
 import workloads
+from algoperf_jax.check import metadata
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import write_json, write_text
-from algoperf_jax.suite import plan_file, slurm
+from algoperf_jax.rules import rule_set
+from algoperf_jax.scoring.submission_info import FILE
+from algoperf_jax.suite import slurm
+from algoperf_jax.suite.choices import SuiteChoices
 from algoperf_jax.suite.listing import listing
 from algoperf_jax.suite.plan import counted
 from algoperf_jax.suite.processes import LocalProcesses
 from algoperf_jax.suite.progress_table import ProgressTable, progress_of
 from algoperf_jax.suite.scheduler import Engine, run
-from algoperf_jax.suite.supervision import REFUSED, Job
-from algoperf_jax.suite.trial_status import TrialStatus, trial_status
+from algoperf_jax.suite.suite import (
+    Suite,
+    check,
+    discard,
+    discard_failed,
+    plan_suite,
+    remaining,
+    score_command,
+    statuses,
+    write_plan,
+)
+from algoperf_jax.suite.supervision import REFUSED
+
+if TYPE_CHECKING:  # JAX is imported after the flags were read
+    from algoperf_jax.workload import Workload
+
+TRAIN = Path(__file__).resolve().with_name("train.py")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -111,48 +130,40 @@ def main(
       environment: of the trials' processes; this process's own if None.
     """
     flags = parser().parse_args(arguments)
-    scale = checked_scale(flags)
-    if scale == "mini":
+    choices = checked_choices(flags)
+    if choices.scale == "mini":
         print(MINI_NOTICE, flush=True)
-    suite = suite_plan.suite(flags, scale)
-    plan_json = suite.home / "plan.json"
+    rule_set(choices.rules)
+    # The trials' processes need the accelerators' memory, whatever a submission's file computes
+    # while it is imported here.
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")
+    submission = reference_algorithms.get(choices.submission)
+    chosen = KNOWN.chosen(flags.workloads, choices.scale)
+    suite = plan_suite(choices, submission, chosen, TRAIN)
     if not flags.overwrite:
-        plan_file.check(plan_json, suite.agreement)
-        for trial, job in zip(suite.trials, suite.jobs, strict=True):
-            suite_plan.check_record(trial, job, suite)
-    statuses = {job.label: trial_status(job.folder) for job in suite.jobs}
+        check(suite)
     if flags.dry_run:
         slots = flags.jobs or (1 if flags.engine == "local" else None)
-        print(listing(suite.trials, statuses, suite.agreement.default_point, slots))
+        print(listing(suite.trials, statuses(suite), suite.agreement.default_point, slots))
         print(f"the first trial alone: {shlex.join(['python', *suite.jobs[0].command])}")
         return 0
     if flags.engine == "local" and not flags.slurm:
-        check_data(flags, suite)
+        locate_data(choices, chosen.values())
     if flags.overwrite:
-        discard(suite.home)
+        discard(suite)
     elif flags.retry_failed:
-        discard_failed(suite.jobs, statuses)
-    plan_file.write(plan_json, suite.agreement)
-    described, fault = suite_plan.metadata(flags.submission)
-    if described:
-        write_json(suite.home / "submission.json", described)  # scoring reads it there
-    elif fault:
-        print(f"warning: {fault}; the records go without it", file=sys.stderr)
-    statuses = {job.label: trial_status(job.folder) for job in suite.jobs}
-    still = [job for job in suite.jobs if not statuses[job.label].ended]
+        discard_failed(suite)
+    write_plan(suite)
+    describe(suite)
     if flags.slurm:
-        return write_slurm(flags, suite, still)
-    states = supervised(flags, suite, still, statuses, environment)
-    print(f"records: {suite.home}")
-    print(f"to score them: {suite_plan.score_command(flags, suite)}")
-    if REFUSED in states:
-        return 2
-    good = {"reached", "budget exhausted", "training complete"}
-    return 0 if set(states) <= good else 1
+        return write_slurm(flags, suite)
+    return supervised(flags, suite, environment)
 
 
-def checked_scale(flags: argparse.Namespace) -> str:
-    """The scale; raises a `UserError` for flags that do not go together."""
+def checked_choices(flags: argparse.Namespace) -> SuiteChoices:
+    """What the flags say is run; raises a `UserError` for flags that do not go together."""
     scale = chosen_scale(flags, needs_data=not flags.dry_run)
     if flags.address and flags.engine != "ray":
         raise UserError("--address names a Ray cluster; it goes with --engine=ray")
@@ -160,21 +171,45 @@ def checked_scale(flags: argparse.Namespace) -> str:
         value = getattr(flags, name)
         if value is not None and value < 1:
             raise UserError(f"--{name}: {value} given, at least 1 is needed")
-    if flags.grace_minutes is not None and flags.grace_minutes <= 0:
-        raise UserError(f"--grace_minutes: {flags.grace_minutes} given, it has to be above 0")
-    return scale
+    minutes = flags.grace_minutes
+    if minutes is not None and minutes <= 0:
+        raise UserError(f"--grace_minutes: {minutes} given, it has to be above 0")
+    return SuiteChoices(
+        submission=flags.submission,
+        scale=scale,
+        rules=flags.rules,
+        tuning=flags.tuning,
+        studies=flags.studies,
+        trials=flags.trials,
+        search_space=flags.search_space,
+        seed=flags.seed,
+        replicas=flags.replicas,
+        max_steps=flags.max_steps,
+        eval_every_steps=flags.eval_every_steps,
+        data_dir=flags.data_dir,
+        cache_dir=flags.cache_dir,
+        experiment_dir=flags.experiment_dir,
+        grace_seconds=None if minutes is None else 60 * minutes,
+    )
+
+
+def describe(suite: Suite) -> None:
+    """Writes what the file beside the submission says of it where scoring reads it."""
+    try:
+        found = metadata.beside(suite.choices.submission)
+    except UserError as error:
+        print(f"warning: {error}; the records go without it", file=sys.stderr)
+        return
+    if found is not None:
+        write_json(suite.home / FILE, dataclasses.asdict(found))
 
 
 def supervised(
-    flags: argparse.Namespace,
-    suite: Suite,
-    still: Sequence[Job],
-    statuses: Mapping[str, TrialStatus],
-    environment: Mapping[str, str] | None,
-) -> list[str]:
-    """Runs what is still to be done; how every trial of the plan stands afterwards."""
-    states = {label: found.state for label, found in statuses.items()}
-    progress = progress_of(suite.jobs, states)
+    flags: argparse.Namespace, suite: Suite, environment: Mapping[str, str] | None
+) -> int:
+    """Runs what is still to be done; the exit status."""
+    progress = progress_of(suite.jobs, {k: v.state for k, v in statuses(suite).items()})
+    still = remaining(suite)
     if not still:
         print("every trial of this plan has ended already")
     engine = engine_of(flags, environment) if still else LocalProcesses(1)
@@ -183,9 +218,9 @@ def supervised(
         run(still, engine, table)
     except KeyboardInterrupt:
         table.close()
-        left = sum(not trial_status(job.folder).ended for job in suite.jobs)
         print(
-            f"stopped with {counted(left, 'trial')} to go; the same command resumes them",
+            f"stopped with {counted(len(remaining(suite)), 'trial')} to go; the same command "
+            "resumes them",
             file=sys.stderr,
         )
         raise
@@ -196,7 +231,16 @@ def supervised(
     for job in suite.jobs:
         if progress.states[job.label] in ("failed", REFUSED):
             print(f"{progress.states[job.label]}: {job.label}; its output: {job.log}")
-    return list(progress.states.values())
+    print(f"records: {suite.home}")
+    print(f"to score them: {score_command(suite)}")
+    return exit_status(set(progress.states.values()))
+
+
+def exit_status(states: Collection[str]) -> int:
+    """0 when every trial ran to its end, 2 when one was refused, else 1."""
+    if REFUSED in states:
+        return 2
+    return 0 if set(states) <= {"reached", "budget exhausted", "training complete"} else 1
 
 
 def engine_of(flags: argparse.Namespace, environment: Mapping[str, str] | None) -> Engine:
@@ -223,8 +267,9 @@ def engine_of(flags: argparse.Namespace, environment: Mapping[str, str] | None) 
     return engine
 
 
-def write_slurm(flags: argparse.Namespace, suite: Suite, still: Sequence[Job]) -> int:
+def write_slurm(flags: argparse.Namespace, suite: Suite) -> int:
     """Writes the array script of what is still to be done."""
+    still = remaining(suite)
     if not still:
         raise UserError("--slurm: every trial of this plan has ended; there is nothing to submit")
     text = slurm.script(
@@ -241,30 +286,17 @@ def write_slurm(flags: argparse.Namespace, suite: Suite, still: Sequence[Job]) -
     except OSError as error:
         raise UserError(f"--slurm: cannot write {flags.slurm}: {error.strerror}") from None
     print(f"{counted(len(still), 'task')} in {flags.slurm}; submit them with: sbatch {flags.slurm}")
-    print(f"to score them afterwards: {suite_plan.score_command(flags, suite)}")
+    print(f"to score them afterwards: {score_command(suite)}")
     return 0
 
 
-def check_data(flags: argparse.Namespace, suite: Suite) -> None:
+def locate_data(choices: SuiteChoices, loaded: Iterable["Workload"]) -> None:
     """Raises where data are missing: now, rather than after a day of other workloads."""
-    cache_dir = (flags.cache_dir or suite_plan.DEFAULT_CACHE_DIR).expanduser()
-    for workload in suite.workloads.values():
-        workload.locate_data(flags.data_dir, cache_dir)
+    from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR
 
-
-def discard(home: Path) -> None:
-    """Removes the plan, all studies and logs of a submission."""
-    for path in [*home.glob("study_*"), home / "logs"]:
-        if path.is_dir():
-            shutil.rmtree(path)
-    (home / "plan.json").unlink(missing_ok=True)
-
-
-def discard_failed(jobs: Sequence[Job], statuses: Mapping[str, TrialStatus]) -> None:
-    """Removes the records of failed trials."""
-    for job in jobs:
-        if statuses[job.label].state == "failed":
-            shutil.rmtree(job.folder)
+    cache_dir = (choices.cache_dir or DEFAULT_CACHE_DIR).expanduser()
+    for workload in loaded:
+        workload.locate_data(choices.data_dir, cache_dir)
 
 
 def stop_on(number: int, frame: Any) -> None:

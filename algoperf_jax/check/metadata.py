@@ -56,6 +56,20 @@ def metadata_path(submission_file: Path) -> Path:
     return submission_file.with_suffix(".json")
 
 
+def beside(submission: str) -> SubmissionMetadata | None:
+    """What the file beside a submission says of it; None without such a file.
+
+    Args:
+      submission: as `train.py` takes it; only a file, `path/to/file.py[:NAME]`, has one beside it.
+
+    Raises:
+      UserError: as `load` does.
+    """
+    file = submission.partition(":")[0]
+    path = metadata_path(Path(file))
+    return load(path) if file.endswith(".py") and path.is_file() else None
+
+
 def load(path: Path) -> SubmissionMetadata:
     """The metadata in a file.
 

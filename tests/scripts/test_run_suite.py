@@ -15,8 +15,6 @@ import workloads
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import read_json, write_json
 from algoperf_jax.scoring.submission_info import read_infos
-from algoperf_jax.suite.supervision import Job
-from algoperf_jax.suite.trial_status import TrialStatus
 from algoperf_jax.tuning import parse, study_points
 from reference_algorithms.nadamw import SEARCH_SPACE
 from workloads.facts import BASE
@@ -155,25 +153,6 @@ def test_slurm_script_holds_what_is_still_to_be_done(run, tmp_path):
     text = script.read_text()
     assert "--study=1 --trial=1" in text
     assert "#SBATCH --array=0-1\n" in text
-
-
-def test_failed_trials_are_discarded_on_request_and_others_kept(tmp_path):
-    jobs = [
-        Job(status, "toy", (), tmp_path / status, tmp_path / "log", 1.0, 1.0)
-        for status in ("failed", "reached")
-    ]
-    for job in jobs:
-        job.folder.mkdir()
-    run_suite.discard_failed(jobs, {job.label: TrialStatus(job.label) for job in jobs})
-    assert [job.folder.exists() for job in jobs] == [False, True]
-
-
-def test_overwriting_discards_plan_studies_and_logs_and_nothing_else(tmp_path):
-    for name in ("study_0", "study_12", "logs", "mine"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "plan.json").write_text("{}")
-    run_suite.discard(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 @pytest.mark.parametrize("script", ["run_suite.py", "check_submission.py"])
