@@ -4,9 +4,17 @@
 class UserError(Exception):
     """An error its reader can mend: it says what, which value, and what would be right.
 
-    Command lines print it as one line and exit with status 2.
+    Command lines print it as one line and exit with `exit_status`.
     """
+
+    exit_status = 2
 
 
 class DataError(UserError):
     """A data set is missing or malformed; names the file and the command that prepares it."""
+
+
+class TrialError(UserError):
+    """Something is wrong with one trial's folder or record; other trials are not concerned."""
+
+    exit_status = 3

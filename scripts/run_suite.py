@@ -44,7 +44,7 @@ from algoperf_jax.suite.suite import (
     statuses,
     write_plan,
 )
-from algoperf_jax.suite.supervision import REFUSED
+from algoperf_jax.suite.supervision import BLOCKED, REFUSED
 
 if TYPE_CHECKING:  # JAX is imported after the flags were read
     from algoperf_jax.workload import Workload
@@ -229,7 +229,7 @@ def supervised(
         raise
     table.close()
     for job in suite.jobs:
-        if progress.states[job.label] in ("failed", REFUSED):
+        if progress.states[job.label] in ("failed", REFUSED, BLOCKED):
             print(f"{progress.states[job.label]}: {job.label}; its output: {job.log}")
     print(f"records: {suite.home}")
     print(f"to score them: {score_command(suite)}")

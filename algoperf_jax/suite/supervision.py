@@ -5,6 +5,8 @@ its outcome itself, its supervisor does.
 
     exit with an outcome.json          the trial has ended, as it says there
     exit status 2, no outcome          refused: the command is at fault; nothing is recorded
+    exit status 3, no outcome          blocked: this trial's folder holds another one, is in use or
+                                       cannot be resumed; nothing is recorded, others go on
     status 130, SIGINT or SIGTERM      interrupted by a person or a scheduler; nothing is recorded,
                                        and the same command resumes the trial
     SIGKILL                            failed: what an out-of-memory kill looks like
@@ -28,6 +30,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
+from algoperf_jax.errors import TrialError, UserError
 from algoperf_jax.files import write_json
 from algoperf_jax.suite.trial_status import last_evaluation, trial_status
 
@@ -41,6 +44,7 @@ INTERRUPT_PATIENCE_SECONDS = 20.0
 Clock = Callable[[], float]
 
 REFUSED = "refused"
+BLOCKED = "blocked"
 INTERRUPTED = "interrupted"
 BUSY = "busy"
 LOST = "lost"
@@ -76,8 +80,8 @@ class Ended:
     Attributes:
       job: what it was to do.
       status: the status of the trial's outcome, or else `"refused"` (the command is at fault),
-        `"interrupted"`, `"busy"` (another process is at work on it) or `"lost"` (with the machine
-        it ran on); these leave no outcome.
+        `"blocked"` (this trial alone cannot begin), `"interrupted"`, `"busy"` (another process is
+        at work on it) or `"lost"` (with the machine it ran on); these leave no outcome.
       reason: one line.
       wall_seconds: since its start.
     """
@@ -178,8 +182,9 @@ class Child:
         found = trial_status(self._job.folder)
         if found.ended:
             return found.state, found.reason
-        if code == 2:
-            return REFUSED, self._last_line().removeprefix("error: ")
+        refusals = {UserError.exit_status: REFUSED, TrialError.exit_status: BLOCKED}
+        if code in refusals:
+            return refusals[code], self._last_line().removeprefix("error: ")
         if code in (130, -signal.SIGINT, -signal.SIGTERM):
             return INTERRUPTED, "stopped from outside; the same command resumes it"
         if code == -signal.SIGKILL:

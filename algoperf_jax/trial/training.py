@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from algoperf_jax.errors import UserError
+from algoperf_jax.errors import TrialError, UserError
 from algoperf_jax.submission import Control, Directive, Progress, Submission, TrainState
 from algoperf_jax.trial.checkpoints import Checkpoints
 from algoperf_jax.trial.clock import InFlight, Now, SubmissionClock
@@ -120,7 +120,7 @@ class TimedLoop:
             raise
         except Exception as raised:
             if self._ledger.step:  # an interrupted trial stays as it is, to be resumed when mended
-                raise UserError(f"cannot resume {self._folder}: {_reason(raised)}") from raised
+                raise TrialError(f"cannot resume {self._folder}: {_reason(raised)}") from raised
             self._open_record()
             return self._failure(raised)
         try:

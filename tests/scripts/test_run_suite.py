@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import run_suite
 
+import reference_algorithms
 import workloads
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import read_json, write_json
@@ -143,6 +144,26 @@ def test_suite_runs_records_deaths_and_goes_on_where_it_stopped(run, tmp_path):
     (home / "plan.json").unlink()
     with pytest.raises(UserError, match="not of this plan: seed is 0 there and 1 here"):
         run(*flags, "--seed=1", "--dry_run")
+
+
+def test_a_folder_that_cannot_be_resumed_costs_that_trial_alone(run, tmp_path):
+    shared = {"scale": "mini", "submission": "nadamw", "rules": "v0.5", "tuning": "external"}
+    point = study_points(parse(SEARCH_SPACE), 0, 0, 5, 5)[0]
+    point = {**reference_algorithms.get("nadamw").hyperparameters, **point}
+    limits = {"seed": 0, "max_steps": 2, "eval_every_steps": 1}
+    configuration = {**shared, **limits, "hyperparameters": point, "submission_source": "other"}
+    study = tmp_path / "mini" / "nadamw" / "study_0" / "quick_jax"
+    (study / "trial_1").mkdir(parents=True)
+    write_json(study / "trial_1" / "meta_data.json", {"configuration": configuration})
+    status, out = run(
+        *("--workloads=suite_workloads:quick", "--trials=2", "--eval_every_steps=1"),
+        "--max_steps=2",
+    )
+    assert status == 1
+    assert "blocked: quick study 0 trial 1" in out
+    assert "holds a trial of another configuration" in out
+    assert "reached: quick study 0 trial 2" in out
+    assert not (study / "trial_1" / "outcome.json").exists()
 
 
 def test_slurm_script_holds_what_is_still_to_be_done(run, tmp_path):
