@@ -72,11 +72,14 @@ def test_another_plan_in_the_folder_is_refused(planned):
 
 def test_a_trial_of_another_point_is_refused(planned):
     suite = planned()
-    suite.jobs[0].folder.mkdir(parents=True)
+    record = suite.jobs[0].folder / "meta_data.json"
+    record.parent.mkdir(parents=True)
     shared = {"scale": "mini", "submission": "sgd", "rules": "v0.5", "tuning": "external"}
-    configuration = {**shared, "seed": 0, "hyperparameters": {"learning_rate": 123.0}}
-    write_json(suite.jobs[0].folder / "meta_data.json", {"configuration": configuration})
-    with pytest.raises(UserError, match="hyperparameters is .*123.0"):
+    configuration = {**shared, "seed": 0, "hyperparameters": dict(suite.trials[0].point)}
+    write_json(record, {"configuration": configuration})
+    check(suite)
+    write_json(record, {"configuration": {**configuration, "hyperparameters": {}}})
+    with pytest.raises(UserError, match="hyperparameters is {} there and {'learning_rate'"):
         check(suite)
 
 
