@@ -2,6 +2,7 @@
 
     protocol.py          what is compared: workloads, studies, trials, budgets
     reading.py           paths -> records: trials and evaluations as tidy tables
+      contents.py          what lies at the paths
       folders.py           finds trials in log trees
       meta_data.py         what the kit's own records say about themselves
       csv_numbers.py       CSV text -> numbers, naming what is wrong with it

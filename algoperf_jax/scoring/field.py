@@ -21,11 +21,12 @@ from typing import Literal
 
 from algoperf_jax.rules import Facts, RuleSet, Tuning, rule_set
 from algoperf_jax.scoring import published
+from algoperf_jax.scoring.contents import tunings_at
 from algoperf_jax.scoring.curves import curves
 from algoperf_jax.scoring.input_warnings import fail_if_any
 from algoperf_jax.scoring.leaderboard import Leaderboard, frameworks
 from algoperf_jax.scoring.protocol import Time, TrialChoice
-from algoperf_jax.scoring.reading import RecordedRuns, read, tunings_at
+from algoperf_jax.scoring.reading import RecordedRuns, read
 from algoperf_jax.scoring.results import results_of
 from algoperf_jax.scoring.submission_info import SubmissionInfo, infos_beside, infos_for
 

@@ -3,18 +3,18 @@
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import Facts, RuleSet, Tuning
 from algoperf_jax.scoring import checks, csv_numbers, times
-from algoperf_jax.scoring.folders import TrialFolder, find_trials
+from algoperf_jax.scoring.contents import Logged, contents_of, tuning_of
 from algoperf_jax.scoring.input_warnings import InputWarning
-from algoperf_jax.scoring.meta_data import MetaData, agreed_facts, contradiction, read_meta_data
+from algoperf_jax.scoring.meta_data import agreed_facts, contradiction
 from algoperf_jax.scoring.protocol import ScoringProtocol, protocol_of
-from algoperf_jax.scoring.tidy import KEYS, TidyFile, read_tidy, tidy_files
+from algoperf_jax.scoring.tidy import KEYS, TidyFile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,24 +36,6 @@ class RecordedRuns:
     scale: str
     warnings: tuple[InputWarning, ...]
     notes: tuple[str, ...]
-
-
-Logged = tuple[TrialFolder, MetaData | None]
-"""A trial of a log tree with its own account, if it has one."""
-
-
-class Contents(NamedTuple):
-    """What lies at the paths.
-
-    Attributes:
-      folders: trials of log trees.
-      tidy: tidy files by name.
-      warnings: about what could not be read.
-    """
-
-    folders: Sequence[Logged]
-    tidy: Mapping[str, TidyFile]
-    warnings: Sequence[InputWarning]
 
 
 def read(
@@ -87,7 +69,7 @@ def read(
         at scale mini disagree about a workload; or nothing is left to score.
     """
     paths = sorted({path.expanduser().resolve() for path in paths})
-    folders, tidy, warnings = _contents(paths)
+    folders, tidy, warnings = contents_of(paths)
     scale, chosen = _scale_of(folders, tidy, scale)
     folders, found, notes = _same_scale(folders, scale, chosen)
     warnings = [*warnings, *found]
@@ -96,7 +78,7 @@ def read(
         warnings += [InputWarning("mixed scales", text.format(file)) for file in tidy]
         tidy = {}
     if shared:
-        folders = [one for one in folders if _tuning(one) == tuning]
+        folders = [one for one in folders if tuning_of(one) == tuning]
         tidy = tidy if tuning == "external" else {}
     folders, found = _same_rules(folders, rules, tuning)
     warnings += found
@@ -141,46 +123,6 @@ def _most_studies(trials: pl.DataFrame) -> int | None:
         return None
     numbers = trials.group_by("submission").agg(pl.col("study").n_unique())
     return int(numbers["study"].to_numpy().max())
-
-
-def tunings_at(paths: Iterable[Path]) -> list[Tuning]:
-    """The tuning rules that the records at some paths say they are of; external if they do not."""
-    folders, tidy, _ = _contents(sorted({path.expanduser().resolve() for path in paths}))
-    found = {_tuning(one) for one in folders} | ({"external"} if tidy else set())
-    both: tuple[Tuning, ...] = ("external", "self")
-    return [tuning for tuning in both if tuning in found]
-
-
-def _tuning(logged: Logged) -> str:
-    _, account = logged
-    return account.tuning if account else "external"
-
-
-def _contents(paths: Sequence[Path]) -> Contents:
-    """Everything at the paths; what two of them hold counts once."""
-    folders: dict[str, Logged] = {}
-    tidy: dict[str, TidyFile] = {}
-    warnings: list[InputWarning] = []
-    for path in paths:
-        if not path.exists():
-            raise UserError(f"{path} does not exist; name a folder of records or a tidy CSV file")
-        trials, found = find_trials(path) if path.is_dir() else ([], [])
-        warnings += found
-        files = [] if trials else tidy_files(path) if path.is_dir() else [path]
-        if not trials and not files:
-            text = f"{path} holds no study_K folder with trials in it, and no CSV file; skipped"
-            warnings.append(InputWarning("empty folder", text))
-        for trial in trials:
-            try:
-                folders[trial.folder] = trial, read_meta_data(trial.folder)
-            except UserError as error:
-                warnings.append(InputWarning("unreadable file", f"{error}; trial skipped"))
-        for file in files:
-            try:
-                tidy[str(file)] = read_tidy(file)
-            except UserError as error:
-                warnings.append(InputWarning("unreadable file", f"{error}; skipped"))
-    return Contents(list(folders.values()), tidy, list(dict.fromkeys(warnings)))
 
 
 def _scale_of(
