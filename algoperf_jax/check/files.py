@@ -1,4 +1,4 @@
-"""What a submission's files give away: its own source, those beside it, and what it defines."""
+"""Checks of a submission's files: its source, the modules beside it, its search space and point."""
 
 import ast
 import json
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the sources are read without JAX
 def source_findings(
     file: Path, names: Collection[str], numbers: Mapping[float, str]
 ) -> list[Finding]:
-    """What a submission's file gives away, and the files beside it that it imports.
+    """Rules broken in a submission's file, or in the files beside it that it imports.
 
     Args:
       file: the submission's own.

@@ -27,11 +27,11 @@ from algoperf_jax.workload import Workload
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One check and what it found.
+    """One check and its result.
 
     Attributes:
-      name: what was looked at.
-      findings: what is wrong or worth a look.
+      name: the subject, for people.
+      findings: violations of rules, and warnings.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Check:
 
 @dataclasses.dataclass(frozen=True)
 class KnownFacts:
-    """What identifies the benchmark's workloads, so that an algorithm may not know it.
+    """Facts that identify the benchmark's workloads; an algorithm may not know them.
 
     Attributes:
       facts: of all workloads, by name.
@@ -75,7 +75,7 @@ def check_submission(
       argument: its file, as `path/to/file.py[:NAME]`.
       load: the submission that an argument leads to.
       workloads: where two steps are trained, at scale mini; at least one.
-      known: what identifies workloads.
+      known: facts that identify workloads.
       rules: name of the rule set.
       cache_dir: where embedded data are unpacked.
 

@@ -1,14 +1,14 @@
 """Scoring: from records of training runs to times to target, profiles and scores.
 
-    protocol.py          what is compared: workloads, studies, trials, budgets
+    protocol.py          one edition of the comparison: workloads, studies, trials, budgets
     reading.py           paths -> records: trials and evaluations as tidy tables
-      contents.py          what lies at the paths
+      contents.py          trials and tidy files at the paths
       folders.py           finds trials in log trees
-      meta_data.py         what the kit's own records say about themselves
-      csv_numbers.py       CSV text -> numbers, naming what is wrong with it
+      meta_data.py         scale, rules and facts in the kit's own records
+      csv_numbers.py       CSV text -> numbers, or the fault of each file
       tidy.py              tidy CSV files
       checks.py            trials that cannot count
-      input_warnings.py    what is wrong with the input, one line each
+      input_warnings.py    skipped input, one line each
     times.py             records -> runs -> times of studies
     disqualification.py  4x rule and held-out rule
     profiles.py          performance ratios, profiles and scores
@@ -17,9 +17,9 @@
     results.py           all of it for one field of submissions
     field.py             paths -> leaderboards: all of this in two calls
     published.py         the published field
-    submission_info.py   what submitters say of their submissions
+    submission_info.py   names, authors and organisations of submissions
     curves.py            the metric of each run against time
-    leaderboard.py       results and what is shown beside them
+    leaderboard.py       results with titles, notices and names
     tables.py            all of it as tables
     formats.py           tables as text, Markdown, CSV
     report.py            everything in one file: JSON, tidy CSV, Markdown

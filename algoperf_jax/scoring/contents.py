@@ -1,4 +1,4 @@
-"""What lies at some paths: trials of log trees, and tidy files."""
+"""The contents of paths: trials of log trees, and tidy files."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ Logged = tuple[TrialFolder, MetaData | None]
 
 
 class Contents(NamedTuple):
-    """What lies at the paths.
+    """Records found at some paths.
 
     Attributes:
       folders: trials of log trees.

@@ -46,21 +46,21 @@ STEPS_NOTICE = (
 
 @dataclasses.dataclass(frozen=True)
 class ScoringChoices:
-    """What is scored, and how.
+    """The options of a scoring.
 
     Attributes:
       paths: of records, as `reading.read` takes them; may be empty with `against_published`.
       rules: name of the rule set.
       tuning: the tuning rule, or `"both"` for a leaderboard of each that the records are of.
       scale: `"mini"` or `"full"`; None for the one that the records have.
-      time: what is counted, `"seconds"` or `"steps"`.
+      time: the unit that is scored, `"seconds"` or `"steps"`.
       trial_choice: the trial that a study counts, as `times.study_times` takes it.
       studies: studies planned for the records; None for as many as the rules say.
       qualification: the qualification set alone.
       base_only: without held-out workloads and their rule.
       against_published: whether the published field is scored too.
       baseline: the submission that speed-ups refer to; None for the one called `baseline`, if any.
-      strict: whether anything that would be skipped with a warning is an error.
+      strict: whether a warning about the input is an error.
     """
 
     paths: tuple[Path, ...] = ()
@@ -82,7 +82,7 @@ class Field:
     """The submissions that are compared under one tuning rule.
 
     Attributes:
-      records: what was read from paths; the published records where there are no paths.
+      records: read from paths; the published records where there are no paths.
       published: the records of the published field, if it takes part.
     """
 
@@ -113,7 +113,7 @@ def read_field(choices: ScoringChoices, tuning: Tuning, facts: Mapping[str, Fact
     """Reads the records of one tuning rule, and the published ones if they take part.
 
     Args:
-      choices: what is scored.
+      choices: options of the scoring.
       tuning: one of `tunings(choices)`.
       facts: of all workloads, by name.
 
@@ -144,8 +144,8 @@ def leaderboard_of(
 
     Args:
       field: as `read_field` gives it.
-      choices: what it was read with.
-      described: what is known of the submissions, beside the files in their folders.
+      choices: the same ones.
+      described: information on submissions, in addition to the files in their folders.
       with_curves: whether the leaderboard holds the training curves.
 
     Raises:
@@ -212,7 +212,7 @@ def _read(
 
 
 def _notices(choices: ScoringChoices, field: Field) -> list[str]:
-    """What a reader of the scores has to know."""
+    """Notices for readers of the scores."""
     notices = [MINI_NOTICE] if field.records.scale == "mini" else []
     notices += [STEPS_NOTICE] if choices.time == "steps" else []
     if field.published is not None:

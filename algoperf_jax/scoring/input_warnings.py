@@ -1,4 +1,4 @@
-"""What is wrong with the input: one line each, counted by kind, fatal where one is strict."""
+"""Warnings about the input: one line each, counted by kind, errors on request."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,8 +11,8 @@ class InputWarning(NamedTuple):
     """Something in the input that cannot count.
 
     Attributes:
-      kind: what is counted together, as in "3 x unreadable file".
-      text: one line that names the file, what is wrong with it and what became of it.
+      kind: warnings of one kind are counted together, as in "3 x unreadable file".
+      text: one line with the file, its fault and the consequence.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""One field's results with everything that a reader is shown beside them."""
+"""One field's results with title, notices, names and curves."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ from algoperf_jax.scoring.submission_info import SubmissionInfo
 
 @dataclasses.dataclass(frozen=True)
 class Leaderboard:
-    """What is shown of one tuning rule.
+    """The results of one tuning rule, ready to be shown.
 
     Attributes:
       results: the numbers.
       scale: `"full"` or `"mini"`.
-      title: one line that says what was scored, and how.
-      notices: what a reader of the scores has to know, one line each.
-      warnings: what was skipped in the input.
-      infos: by submission what its authors say of it; the same names as in the results.
+      title: one line with rules, scale, unit of time and numbers of runs and submissions.
+      notices: for readers of the scores, one line each.
+      warnings: about skipped input.
+      infos: by submission, for all of those in the results.
       published: names of the submissions of the published field; empty without it.
       curves: of the runs whose evaluations are at hand.
     """

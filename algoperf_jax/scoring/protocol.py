@@ -1,4 +1,4 @@
-"""What is compared: workloads, numbers of studies and trials, budgets."""
+"""The protocol of a comparison: workloads, numbers of studies and trials, budgets."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Reads paths of any kind into one set of records, and says what of them cannot count."""
+"""Reads paths of any kind into one set of records, with a warning for each part that is skipped."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,14 +19,14 @@ from algoperf_jax.scoring.tidy import KEYS, TidyFile
 
 @dataclasses.dataclass(frozen=True)
 class RecordedRuns:
-    """What was read.
+    """Runs that were read, with the protocol to score them under.
 
     Attributes:
       runs: one row per run, as `times.study_times` takes them.
       evaluations: `run`, `step`, `seconds`, `value`; of runs that are not mere summaries.
-      protocol: what they are scored on; at scale mini with the facts that the records bring along.
+      protocol: at scale mini with the facts that the records bring along.
       scale: `"full"` or `"mini"`.
-      warnings: what was skipped, and why.
+      warnings: about input that was skipped.
       notes: other things worth knowing, one line each.
     """
 
@@ -58,11 +58,11 @@ def read(
     Args:
       paths: folders of the kit's records, log trees, tidy CSV files or folders with such files.
       facts: of all workloads known, by name.
-      rules, tuning: what to score under; records that say they are of another kind are skipped.
+      rules, tuning: of the scoring; records that say they are of another kind are skipped.
       scale: `"full"` or `"mini"`; None for the one that the records have, full where both occur.
       studies, qualification, base_only: as `protocol.protocol_of` takes them.
-      shared: the paths may hold records of both tuning rules: those of the other one are none of
-        this field's business, and those that do not say are of external tuning.
+      shared: the paths may hold records of both tuning rules: those of the other one are
+        left out without a warning, and those that do not say are of external tuning.
 
     Raises:
       UserError: a path does not exist; a submission has a workload under two frameworks; records

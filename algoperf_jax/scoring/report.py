@@ -126,15 +126,15 @@ def as_csv(
 ) -> str:
     """A tidy table: one row per submission, by rank, and workload, held-out ones included.
 
-    `CSV_COLUMNS`: what the submission is (field: published or yours; several names are joined by
-    commas; prize_eligible 0, 1 or empty), its score and how far it can be relied on, then what
-    concerns the workload: held_out (0 or 1), time_to_target (seconds or steps; inf for a miss,
+    `CSV_COLUMNS` begins with the submission: field is published or yours, several names are joined
+    by commas, prize_eligible is 0, 1 or empty. Its scores and their ranges follow. The last columns
+    are those of the workload: held_out (0 or 1), time_to_target (seconds or steps; inf for a miss,
     empty for no data), budget_fraction, status, mark, performance_ratio and speedup (the last four
     on base workloads only).
 
     Args:
       results: of the field.
-      infos: by submission what its authors say of it.
+      infos: by submission.
       published: names of the submissions of the published field.
     """
     s, protocol = results, results.protocol

@@ -19,10 +19,10 @@ BOOTSTRAP_DRAWS = 1000
 
 @dataclasses.dataclass(frozen=True)
 class ScoringResults:
-    """What a field of submissions comes to under a protocol; arrays in the order of `submissions`.
+    """The results of a field of submissions; arrays in the order of `submissions`.
 
     Attributes:
-      protocol, time, trial_choice: what was compared, and how.
+      protocol, time, trial_choice: as `results_of` takes them.
       submissions: names, sorted.
       study_times: by submission float64 [W, K], as `times.study_times` gives them.
       times_SxW: their medians; infinity for a miss, NaN for no data.
@@ -80,7 +80,7 @@ def results_of(
 
     Args:
       runs: as `times.study_times` takes them.
-      protocol: what to compare.
+      protocol: workloads, studies and budgets.
       time, trial_choice, studies: as `times.study_times` takes them.
       baseline: the submission to compute speed-ups over; None for the one called `baseline`, if
         there is one.

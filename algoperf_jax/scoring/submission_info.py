@@ -1,4 +1,4 @@
-"""What submitters say of a submission: its name, who wrote it, what it is."""
+"""Names, authors and descriptions of submissions, as their authors give them."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from algoperf_jax.files import read_json
 from algoperf_jax.rules import Tuning
 
 FILE = "submission.json"
-"""Where a submission's folder of records may say it."""
+"""Its name in a submission's folder of records."""
 
 TUNINGS: Mapping[str, Tuning] = {
     "external": "external",
@@ -62,7 +62,7 @@ class SubmissionInfo:
 
 
 def read_infos(path: Path) -> list[SubmissionInfo]:
-    """What a JSON file says of submissions.
+    """Information on submissions from a JSON file.
 
     It holds one object, a list of objects, or a list under `submissions`.
 
@@ -87,7 +87,7 @@ def read_infos(path: Path) -> list[SubmissionInfo]:
 
 
 def infos_beside(runs: pl.DataFrame) -> list[SubmissionInfo]:
-    """What the files `FILE` in the folders of submissions say of them.
+    """Information on submissions from the files `FILE` in their folders.
 
     Args:
       runs: `submission`, `file`, `form`, as `checks` has them.
@@ -105,11 +105,11 @@ def infos_beside(runs: pl.DataFrame) -> list[SubmissionInfo]:
 def infos_for(
     frameworks: Mapping[str, str], described: Iterable[SubmissionInfo], tuning: Tuning
 ) -> dict[str, SubmissionInfo]:
-    """What is known of each submission: its name and its framework where nobody describes it.
+    """Information on each submission; name and framework alone where nobody describes it.
 
     Args:
       frameworks: by submission, `"jax"` or `"pytorch"`, as its records say; empty if unknown.
-      described: what is known; the last one about a submission under this tuning rule counts.
+      described: information at hand; the last one about a submission under this tuning rule counts.
       tuning: `"external"` or `"self"`.
     """
     known = {info.id: info for info in described if info.tuning in (None, tuning)}

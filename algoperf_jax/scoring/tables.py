@@ -79,11 +79,11 @@ def all_tables(
 def leaderboard_table(
     results: ScoringResults, infos: Mapping[str, SubmissionInfo], published: Collection[str] = ()
 ) -> TextTable:
-    """Rank, who, and score, highest first.
+    """Rank, submission and score, highest score first.
 
     Args:
       results: of the field.
-      infos: by submission what its authors say of it.
+      infos: by submission.
       published: names of the submissions of the published field.
     """
     rows = []

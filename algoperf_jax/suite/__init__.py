@@ -1,12 +1,12 @@
 """Many trials from one command: planned, run as processes, watched, resumed.
 
-choices.py           what somebody who runs a suite chooses
+choices.py           the options of a suite
 known_workloads.py   the workloads there are, by name and by group
-suite.py             choices -> planned trials and their jobs; what is still to do
+suite.py             choices -> planned trials and their jobs
   plan.py              workloads x studies x trials, as pure functions
   plan_file.py         plan.json, which binds later calls
   jobs.py              the command, folder and limits of one trial
-  trial_status.py      what a trial's folder tells
+  trial_status.py      to do, unfinished or ended, from a trial's folder
 scheduler.py         the loop that keeps an engine busy
   processes.py         the engine of one machine
   ray_engine.py        the engine of a Ray cluster

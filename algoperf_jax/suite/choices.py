@@ -1,4 +1,4 @@
-"""What somebody who runs a suite chooses."""
+"""The options of a suite."""
 
 import dataclasses
 from pathlib import Path
@@ -8,7 +8,7 @@ from algoperf_jax.rules import Tuning
 
 @dataclasses.dataclass(frozen=True)
 class SuiteChoices:
-    """What is run, and where its records lie.
+    """Submission, rules and extent of a suite, and the folder of its records.
 
     Attributes:
       submission: as `train.py` takes it: a name, a file or an import path.

@@ -1,4 +1,4 @@
-"""What each trial's process is to do: the command that runs it, its folder, its limits."""
+"""The job of each trial: the command that runs it, its folder, its limits."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from algoperf_jax.trial.records import trial_folder
 
 
 def job_of(trial: PlannedTrial, choices: SuiteChoices, submission: str, train: Path) -> Job:
-    """What the trial's process is to do.
+    """The job that runs a trial.
 
     Args:
       trial: one of the plan.

@@ -1,6 +1,6 @@
-"""Which workloads there are, and which of them the words of a command stand for.
+"""The workloads that a command may name, one by one and in groups.
 
-The kit knows no particular workload, so whoever plans a suite says what there is. In a notebook:
+The kit knows no particular workload, so the caller lists them. In a notebook:
 
     import workloads
     from algoperf_jax.suite.known_workloads import KnownWorkloads

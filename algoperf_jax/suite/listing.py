@@ -1,4 +1,4 @@
-"""A plan in plain text: what is run, with which points, and what it costs at worst."""
+"""A plan in plain text: trials, points, and the cost in the worst case."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -49,10 +49,10 @@ class Suite:
     """The trials of one submission, planned.
 
     Attributes:
-      choices: what it was planned from.
-      agreement: what all trials have in common.
+      choices: the options it was planned from.
+      agreement: the values that all trials share.
       trials: the plan.
-      jobs: what each trial's process is to do, in the same order.
+      jobs: one per trial, in the same order.
       home: the submission's folder of the experiment.
     """
 
@@ -72,7 +72,7 @@ def plan_suite(
     """Plans the trials; touches no accelerator and writes no file.
 
     Args:
-      choices: what is run.
+      choices: options of the suite.
       submission: the one that `choices.submission` names.
       workloads: by what commands call them, in the order of the plan.
       train: the program that runs one trial, `train.py`.

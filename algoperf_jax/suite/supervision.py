@@ -1,7 +1,7 @@
 """One trial as a child process, supervised.
 
-A trial that crashes, hangs or is killed costs that trial alone: where the process could not write
-its outcome itself, its supervisor does.
+A trial that crashes, hangs or is killed costs that trial alone. Its supervisor writes the outcome
+if the process could not.
 
     exit with an outcome.json          the trial has ended, as it says there
     exit status 2, no outcome          refused: the command is at fault; nothing is recorded
@@ -9,13 +9,13 @@ its outcome itself, its supervisor does.
                                        cannot be resumed; nothing is recorded, others go on
     status 130, SIGINT or SIGTERM      interrupted by a person or a scheduler; nothing is recorded,
                                        and the same command resumes the trial
-    SIGKILL                            failed: what an out-of-memory kill looks like
+    SIGKILL                            failed: the system kills so when memory runs out
     anything else without an outcome   failed, with the last line it wrote
     no exit within the limit           killed and failed
 
-The limit: wall time since the start, less what the record says of evaluations and records in this
-time, may exceed the budget by `grace_seconds`. The grace covers what is not on the submission clock
-and not yet in the record: imports, compilation, the evaluation under way.
+The limit: wall time since the start may exceed the budget by `grace_seconds`, where time for
+evaluations and records does not count as far as the record has it. The grace covers the rest of the
+time off the submission clock: imports, compilation, the evaluation under way.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ LOST = "lost"
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What a process is to do; can be sent to another machine.
+    """One trial to run; can be sent to another machine.
 
     Attributes:
       label: the trial in words, unique in a suite.

@@ -55,7 +55,7 @@ class TargetRun:
 
 @dataclasses.dataclass(frozen=True)
 class Catalogues:
-    """Where the procedure finds what it trains; functions of modules, as processes share them.
+    """Sources of workloads and submissions; module-level functions, as other processes import them.
 
     Attributes:
       workload: the workload of a name at a scale.
@@ -119,15 +119,15 @@ def set_targets(
     Args:
       workload: its name; at scale mini.
       spaces: by name of the submission its search space, as JSON data.
-      there: where workloads and submissions come from.
+      there: sources of workloads and submissions.
       file: of the runs.
       points: tuning points of each submission.
       seeds: runs of the best configuration.
       jobs: runs side by side, each on processors of its own.
-      report: told of each run that has ended, as `train` returns it.
+      report: called with each row that `train` returned.
 
     Returns:
-      The targets, and what they were set with.
+      The targets, and the configuration that set them.
 
     Raises:
       UserError: every tuning run failed.
@@ -196,7 +196,7 @@ def complete(
 
 
 def train(run: TargetRun, there: Catalogues) -> dict[str, Any]:
-    """Trains for the horizon; the run with its best values as JSON data."""
+    """Trains for the horizon; the run and its best values as JSON data."""
     from algoperf_jax.trial.setup import Settings
     from algoperf_jax.trial.training import train
 

@@ -60,7 +60,7 @@ def name_of(info: SubmissionInfo, baseline: bool) -> Markup:
 
 
 def notices(leaderboard: Leaderboard) -> Markup | None:
-    """What a reader of the scores has to know."""
+    """Notices for readers of the scores, and numbers of warnings."""
     lines = list(leaderboard.notices)
     if leaderboard.warnings:
         lines.append(f"warnings while the records were read: {counts(leaderboard.warnings)}")

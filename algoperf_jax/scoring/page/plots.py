@@ -46,8 +46,8 @@ class Plot(NamedTuple):
 
     Attributes:
       data, layout: as plotly takes them.
-      title: what stands above it.
-      description: what it shows, in words, for those who do not see it.
+      title: the text above it.
+      description: its content in words, for readers who do not see it.
     """
 
     data: list[dict[str, Any]]

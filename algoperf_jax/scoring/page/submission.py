@@ -1,4 +1,4 @@
-"""The page of one submission: who, what, its times, and all its runs."""
+"""The page of one submission: facts about it, its times, and all its runs."""
 
 import math
 from collections import defaultdict
