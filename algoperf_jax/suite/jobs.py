@@ -59,7 +59,7 @@ def train_command(trial: PlannedTrial, choices: SuiteChoices, train: Path) -> tu
     words = [f"--{name}={value}" for name, value in values.items() if value is not None]
     if trial.point is not None:
         words += ["--hyperparameters", json.dumps(dict(trial.point))]
-    return (str(train), *words)
+    return (str(train.resolve()), *words)
 
 
 def anywhere(argument: str) -> str:
