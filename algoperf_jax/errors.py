@@ -4,8 +4,10 @@
 class UserError(Exception):
     """An error its reader can mend: it says what, which value, and what would be right.
 
-    Command lines print it as one line and exit with status 2.
+    Command lines print it as one line and exit with `exit_status`.
     """
+
+    exit_status = 2
 
 
 class DataError(UserError):
@@ -15,3 +17,9 @@ class DataError(UserError):
 def one_line(error: BaseException) -> str:
     """The error's kind and text on one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+class TrialError(UserError):
+    """Something is wrong with one trial's folder or record; other trials are not concerned."""
+
+    exit_status = 3

@@ -8,15 +8,16 @@ from algoperf_jax.errors import UserError
 
 
 def answer_for(main: Callable[[], int]) -> None:
-    """Exits with what `main` returns, or with one line: 2 for a `UserError`, 130 for an interrupt.
+    """Exits with what `main` returns, or with one line and the status of the error.
 
-    An error of the system, such as a full disk, is 1.
+    That is 2 for a `UserError`, 3 for a `TrialError`, 130 for an interrupt, and 1 for an error of
+    the system, such as a full disk.
     """
     try:
         sys.exit(main())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_status)
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

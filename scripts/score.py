@@ -1,48 +1,31 @@
 """Scores records of training runs: times to target, performance profiles, benchmark scores.
 
 python scripts/score.py experiments --rules=v0.5 --tuning=external
-python scripts/score.py my_records --against=published --markdown=board.md --json=board.json
+python scripts/score.py my_records --against=published --markdown=scores.md --json=scores.json
 python scripts/score.py experiments --tuning=both --html=page
 """
 
 import argparse
 import datetime
-import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from command_line import answer_for
-from score_flags import check, parser
+from score_flags import check, choices_of, parser
 
 import algoperf_jax
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import write_text
-from algoperf_jax.rules import Tuning, rule_set
-from algoperf_jax.scoring import formats, published, report
-from algoperf_jax.scoring.complaints import fail_if_any, warning_lines
-from algoperf_jax.scoring.curves import curves
-from algoperf_jax.scoring.entries import Entry, entries_beside, entries_for, read_entries
+from algoperf_jax.scoring import formats, report
+from algoperf_jax.scoring.field import ScoringChoices, leaderboard_of, read_field, tunings
 from algoperf_jax.scoring.figure import profile_figure
-from algoperf_jax.scoring.leaderboard import Leaderboard, frameworks
+from algoperf_jax.scoring.input_warnings import warning_lines
+from algoperf_jax.scoring.leaderboard import Leaderboard
 from algoperf_jax.scoring.page.site import plotly_script, site
-from algoperf_jax.scoring.reading import Records, read, tunings_at
-from algoperf_jax.scoring.standings import standings
-from algoperf_jax.scoring.tables import all_tables, tables
+from algoperf_jax.scoring.submission_info import SubmissionInfo, read_infos
+from algoperf_jax.scoring.tables import tables
 from workloads.facts import FACTS
-
-MINI_NOTICE = (
-    "scale mini: records of small models on embedded data, for development. These are not "
-    "benchmark scores."
-)
-HARDWARE_NOTICE = (
-    "rows marked published were timed on {hardware}, yours on the hardware in your records: "
-    "where that differs, ratios and scores compare hardware as well as algorithms"
-)
-STEPS_NOTICE = (
-    "time in steps: a step is one update of the submission, which some define differently; "
-    "benchmark scores are in seconds"
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,141 +33,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = parser().parse_args(arguments)
     check(flags)
     script = plotly_script() if flags.html else ""
-    described = [entry for path in flags.metadata for entry in read_entries(path)]
-    boards = [
-        leaderboard(flags, tuning, paths, described) for tuning, paths in sources(flags).items()
-    ]
-    for board in boards:
-        shown = tables(board.standings, board.published)
-        print("\n".join([board.title, *board.notices, ""]))
-        print("\n".join(map(formats.as_text, shown)), end="\n" if len(boards) > 1 else "")
-    write_files(flags, boards)
+    described = [info for path in flags.metadata for info in read_infos(path)]
+    leaderboards = scored(choices_of(flags), described, with_curves=bool(flags.html))
+    for one in leaderboards:
+        print("\n".join([one.title, *one.notices, ""]))
+        shown = map(formats.as_text, tables(one.results, one.published))
+        print("\n".join(shown), end="\n" if len(leaderboards) > 1 else "")
+    write_files(flags, leaderboards)
     if flags.html:
-        write_page(flags.html, boards, script)
+        write_page(flags.html, leaderboards, script)
     return 0
 
 
-def sources(flags: argparse.Namespace) -> dict[Tuning, list[Path]]:
-    """The tuning rules to score under, each with the paths that hold records of it."""
-    if flags.tuning != "both":
-        return {flags.tuning: flags.paths}
-    found = tunings_at(flags.paths)
-    # The published field is of external tuning, and so is an empty folder, to complain about.
-    alone = {} if found and not flags.against else {"external": []}
-    return {**alone, **dict.fromkeys(found, flags.paths)}
-
-
-def leaderboard(
-    flags: argparse.Namespace, tuning: Tuning, paths: Sequence[Path], described: Iterable[Entry]
-) -> Leaderboard:
-    """Reads and scores the records of one tuning rule, within the published field if asked for."""
-    rules, shared = rule_set(flags.rules), flags.tuning == "both"
-    field = None
-    if flags.against and not (shared and tuning == "self"):
-        field = published.published_field(FACTS, rules, tuning, flags.base_only)
-    records = field
-    if paths or records is None:
-        records = read(
-            paths or flags.paths,
-            FACTS,
-            rules,
-            tuning,
-            scale=flags.scale or ("full" if flags.against else None),
-            studies=flags.studies,
-            qualification=flags.qualification,
-            base_only=flags.base_only,
-            shared=shared,
-        )
-        if flags.strict:
-            fail_if_any(records.complaints)
-        for line in warning_lines(records.complaints):
-            print(f"warning: {line}", file=sys.stderr)
-    return scored(flags, records, field, described)
-
-
 def scored(
-    flags: argparse.Namespace,
-    records: Records,
-    field: Records | None,
-    described: Iterable[Entry],
-) -> Leaderboard:
-    """The leaderboard of records, within the published field if there is one."""
-    runs, studies, names, known = records.runs, {}, frozenset[str](), list[Entry]()
-    if field is not None:
-        names, known = frozenset(field.runs["submission"]), published.published_entries()
-    if field is not None and records is not field:
-        runs, studies = published.within(records, field)
-    result = standings(
-        runs,
-        records.board,
-        time=flags.time,
-        trial_choice=flags.trial_choice,
-        baseline=flags.baseline,
-        studies=studies,
-    )
-    title = (
-        f"Rules {flags.rules}, {records.board.tuning} tuning, scale {records.scale}, "
-        f"time in {flags.time}, trial choice {flags.trial_choice}: {runs.height} runs of "
-        f"{len(result.submissions)} submissions"
-    )
-    known += [*entries_beside(records.runs), *described]
-    return Leaderboard(
-        standings=result,
-        scale=records.scale,
-        title=title,
-        notices=tuple(notices_on(flags, records, bool(names))),
-        complaints=records.complaints,
-        entries=entries_for(frameworks(runs), known, records.board.tuning),
-        published=names,
-        curves=tuple(curves(records.runs, records.evaluations, flags.time)) if flags.html else (),
-    )
+    choices: ScoringChoices, described: Sequence[SubmissionInfo], with_curves: bool
+) -> list[Leaderboard]:
+    """A leaderboard per tuning rule; prints what was skipped in the records."""
+    leaderboards = []
+    for tuning in tunings(choices):
+        field = read_field(choices, tuning, FACTS)
+        if not field.published_alone:
+            for line in warning_lines(field.records.warnings):
+                print(f"warning: {line}", file=sys.stderr)
+        leaderboards.append(leaderboard_of(field, choices, described, with_curves=with_curves))
+    return leaderboards
 
 
-def notices_on(flags: argparse.Namespace, records: Records, against: bool) -> list[str]:
-    """What a reader of the scores has to know."""
-    notices = [MINI_NOTICE] if records.scale == "mini" else []
-    notices += [STEPS_NOTICE] if flags.time == "steps" else []
-    notices += [HARDWARE_NOTICE.format(hardware=published.HARDWARE)] if against else []
-    return [*notices, *records.notes]
-
-
-def write_files(flags: argparse.Namespace, boards: Sequence[Leaderboard]) -> None:
-    """Writes the files that flags name; with several boards the JSON has one under each rule."""
+def write_files(flags: argparse.Namespace, leaderboards: Sequence[Leaderboard]) -> None:
+    """Writes the files that flags name."""
     if flags.json:
-        data = {board.standings.board.tuning: numbers(board) for board in boards}
-        one = data[boards[0].standings.board.tuning]
-        text = json.dumps(one if len(boards) == 1 else data, indent=1)
-        write("--json", flags.json, text + "\n")
+        write("--json", flags.json, report.leaderboards_as_json(leaderboards))
     if flags.csv:
-        parts = [report.as_csv(b.standings, b.entries, b.published) for b in boards]
-        bodies = [part.partition("\n")[2] for part in parts[1:]]
-        write("--csv", flags.csv, "".join([parts[0], *bodies]))
+        write("--csv", flags.csv, report.leaderboards_as_csv(leaderboards))
     if flags.markdown:
-        parts = ["# Scores"]
-        for board in boards:
-            shown = all_tables(board.standings, board.entries, board.published)
-            parts += [board.title, *board.notices]
-            parts += [formats.as_markdown(table, board.standings.baseline) for table in shown]
-        write("--markdown", flags.markdown, "\n\n".join(parts))
+        write("--markdown", flags.markdown, report.leaderboards_as_markdown(leaderboards))
     if flags.figure:
-        write("--figure", flags.figure, profile_figure(boards, flags.figure.suffix))
+        write("--figure", flags.figure, profile_figure(leaderboards, flags.figure.suffix))
 
 
-def numbers(board: Leaderboard) -> dict[str, object]:
-    """Everything about a board as JSON data."""
-    return {
-        **report.as_json(board.standings, board.published),
-        "scale": board.scale,
-        "notices": board.notices,
-        "warnings": [complaint._asdict() for complaint in board.complaints],
-    }
-
-
-def write_page(folder: Path, boards: Sequence[Leaderboard], script: str) -> None:
+def write_page(folder: Path, leaderboards: Sequence[Leaderboard], script: str) -> None:
     """Writes the page's files into a folder, made if need be."""
     today = datetime.date.today().isoformat()
     footer = f"algoperf_jax {algoperf_jax.__version__}, {today}. Plots: plotly.js (MIT licence)."
-    for name, text in site(boards, script, footer).items():
+    for name, text in site(leaderboards, script, footer).items():
         write("--html", folder / name, text, make_folder=True)
     print(f"page: {folder / 'index.html'}")
 

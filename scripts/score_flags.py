@@ -1,11 +1,12 @@
-"""The flags of `score.py`, and which of them go together."""
+"""The flags of `score.py`: which of them go together, and what they come to."""
 
 import argparse
 from pathlib import Path
 
 from algoperf_jax.errors import UserError
-from algoperf_jax.scoring.entries import FILE
+from algoperf_jax.scoring.field import ScoringChoices
 from algoperf_jax.scoring.figure import check_figure
+from algoperf_jax.scoring.submission_info import FILE
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,8 +35,8 @@ def _add_rules(rules: argparse._ArgumentGroup) -> None:
         "--tuning",
         choices=("external", "self", "both"),
         default="external",
-        help="records of one tuning rule, or a board for each that the records are of; records "
-        "that do not say are of external tuning then (default: external)",
+        help="records of one tuning rule, or a leaderboard for each that the records are of; "
+        "records that do not say are of external tuning then (default: external)",
     )
     rules.add_argument(
         "--scale",
@@ -119,3 +120,21 @@ def check(flags: argparse.Namespace) -> None:
         )
     if flags.figure:
         check_figure(flags.figure)
+
+
+def choices_of(flags: argparse.Namespace) -> ScoringChoices:
+    """What the flags say is scored, and how."""
+    return ScoringChoices(
+        paths=tuple(flags.paths),
+        rules=flags.rules,
+        tuning=flags.tuning,
+        scale=flags.scale,
+        time=flags.time,
+        trial_choice=flags.trial_choice,
+        studies=flags.studies,
+        qualification=flags.qualification,
+        base_only=flags.base_only,
+        against_published=flags.against == "published",
+        baseline=flags.baseline,
+        strict=flags.strict,
+    )

@@ -28,7 +28,9 @@ def parser() -> argparse.ArgumentParser:
     """The flags; importing what they name happens later."""
     p = argparse.ArgumentParser(
         description="Trains one workload with one submission until the validation target is hit.",
-        epilog="Run the same command again to resume an interrupted run.",
+        epilog="Run the same command again to resume an interrupted run. Exit status: 0 when the "
+        "trial ran to its end, 1 when it failed, 2 when the command is at fault, 3 when only this "
+        "trial cannot begin: its folder holds another one, is in use, or cannot be resumed.",
     )
     add_what_to_train(p.add_argument_group("what to train"))
     add_rules(p.add_argument_group("rules"))
@@ -146,7 +148,11 @@ def add_job(job: Any) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command; the exit status is 0, or 1 for a trial that failed."""
+    """Runs the command; the exit status is 0, or 1 for a trial that failed.
+
+    Raises:
+      UserError: the command is at fault, or, as a `TrialError`, the folder of this trial.
+    """
     flags = parser().parse_args(arguments)
     if flags.list:
         print(f"workloads:\n{workloads.CATALOGUE.listing()}")

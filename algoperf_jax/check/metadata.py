@@ -1,4 +1,4 @@
-"""What a submission says about itself: a JSON file beside it, `<file stem>.json`.
+"""The metadata of a submission: a JSON file beside it, `<file stem>.json`.
 
 {
   "name": "Schedule-free AdamW",
@@ -33,7 +33,7 @@ class SubmissionMetadata:
       name: how tables and reports call it.
       organisations: where its authors come from; at least one, or "independent".
       authors: at least one.
-      description: what it does, for people; may have several sentences.
+      description: of the algorithm, in one sentence or several.
       framework: `"jax"`.
       prize_eligible: whether it takes part in the competition for prizes.
       rule_set: the tuning rules it is made for, `"external"` or `"self"`.
@@ -56,12 +56,26 @@ def metadata_path(submission_file: Path) -> Path:
     return submission_file.with_suffix(".json")
 
 
+def beside(submission: str) -> SubmissionMetadata | None:
+    """The metadata beside a submission; None without such a file.
+
+    Args:
+      submission: as `train.py` takes it; only a file, `path/to/file.py[:NAME]`, has one beside it.
+
+    Raises:
+      UserError: as `load` does.
+    """
+    file = submission.partition(":")[0]
+    path = metadata_path(Path(file))
+    return load(path) if file.endswith(".py") and path.is_file() else None
+
+
 def load(path: Path) -> SubmissionMetadata:
     """The metadata in a file.
 
     Raises:
-      UserError: there is no such file, it is not JSON, or it does not hold what it has to; names
-        the file, the key and what would be right.
+      UserError: there is no such file, it is not JSON, or a key is missing or wrong; the message
+        names the file, the key and the values allowed.
     """
     data = read_json(path)
     if data is None:

@@ -1,4 +1,4 @@
-"""What running a submission shows: two steps, its state, its points, work it leaves behind."""
+"""Checks by running: two steps, the training state, drawn points, work left on the device."""
 
 import dataclasses
 import re
@@ -43,7 +43,7 @@ def check_search_space(
     """Whether the hyperparameters fit the search space, and the space the rules.
 
     Args:
-      submission: what is checked.
+      submission: the one to check.
       rule_set: `"external"` or `"self"`.
       names: of all workloads.
     """
@@ -112,11 +112,11 @@ def check_training(
     folder: Path,
     cache_dir: Path,
 ) -> list[Finding]:
-    """Trains two steps with an evaluation after each, and looks at what that leaves behind.
+    """Trains two steps with an evaluation after each; checks the state and the device afterwards.
 
     Args:
-      workload, submission: what is trained.
-      settings: rules, tuning and the like; the number of steps is this check's.
+      workload, submission: of the training.
+      settings: rules and tuning; the number of steps is replaced.
       folder: for the record; empty or not there.
       cache_dir: where embedded data are expanded.
 

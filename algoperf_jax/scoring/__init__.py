@@ -1,26 +1,28 @@
 """Scoring: from records of training runs to times to target, profiles and scores.
 
-    board.py             what is compared: workloads, studies, trials, budgets
+    protocol.py          one edition of the comparison: workloads, studies, trials, budgets
     reading.py           paths -> records: trials and evaluations as tidy tables
+      contents.py          trials and tidy files at the paths
       folders.py           finds trials in log trees
-      meta_data.py         what the kit's own records say about themselves
-      cells.py             CSV text -> numbers, naming what is wrong with it
+      meta_data.py         scale, rules and facts in the kit's own records
+      csv_numbers.py       CSV text -> numbers, or the fault of each file
       tidy.py              tidy CSV files
       checks.py            trials that cannot count
-      complaints.py        what is wrong with the input, one line each
+      input_warnings.py    skipped input, one line each
     times.py             records -> runs -> times of studies
     disqualification.py  4x rule and held-out rule
     profiles.py          performance ratios, profiles and scores
     speedups.py          speed-ups over one submission
     sensitivity.py       leave-one-out and bootstrap
-    standings.py         all of it for one field of submissions
+    results.py           all of it for one field of submissions
+    field.py             paths -> leaderboards: all of this in two calls
     published.py         the published field
-    entries.py           what submitters say of their submissions
+    submission_info.py   names, authors and organisations of submissions
     curves.py            the metric of each run against time
-    leaderboard.py       standings and what is shown beside them
+    leaderboard.py       results with titles, notices and names
     tables.py            all of it as tables
     formats.py           tables as text, Markdown, CSV
-    report.py            everything in one file: JSON, tidy CSV
+    report.py            everything in one file: JSON, tidy CSV, Markdown
     figure.py            the performance profile for a paper
     lines.py             colours and dashes of lines
     page/                the leaderboard as a static page

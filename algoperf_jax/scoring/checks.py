@@ -2,7 +2,7 @@
 
 The table has a row per trial: `run` (UInt32, its id), `submission`, `study`, `workload`,
 `framework`, `trial`, `file` (where it comes from), `form` (`"folder"`, `"evaluations"`, `"runs"`).
-Each function returns the trials that remain and complaints about the others, neither of which
+Each function returns the trials that remain and warnings about the others, neither of which
 depends on the order of rows.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from algoperf_jax.errors import UserError
-from algoperf_jax.scoring.board import Board
-from algoperf_jax.scoring.complaints import Complaint
+from algoperf_jax.scoring.input_warnings import InputWarning
+from algoperf_jax.scoring.protocol import ScoringProtocol
 
 TRIALS = {
     "run": pl.UInt32,
@@ -26,7 +26,7 @@ TRIALS = {
 }
 KEY = ["submission", "workload", "study", "trial"]
 
-Checked = tuple[pl.DataFrame, list[Complaint]]
+Checked = tuple[pl.DataFrame, list[InputWarning]]
 
 
 def known_workloads(trials: pl.DataFrame, names: Mapping[str, object]) -> Checked:
@@ -34,14 +34,14 @@ def known_workloads(trials: pl.DataFrame, names: Mapping[str, object]) -> Checke
     known = pl.col("workload").is_in(list(names))
     groups = trials.filter(~known).group_by("submission", "workload")
     strangers = groups.agg(pl.col("file").min(), pl.len()).sort("submission", "workload")
-    complaints = [
-        Complaint(
+    warnings = [
+        InputWarning(
             "unknown workload",
             f"{file}: there is no workload {workload!r}; {count} trials of it skipped",
         )
         for _, workload, file, count in strangers.iter_rows()
     ]
-    return trials.filter(known), complaints
+    return trials.filter(known), warnings
 
 
 def compiled_on_the_clock(trials: pl.DataFrame, caches: Mapping[str, str | None]) -> Checked:
@@ -52,20 +52,20 @@ def compiled_on_the_clock(trials: pl.DataFrame, caches: Mapping[str, str | None]
       caches: by `file`, the compilation cache that a trial's record tells of.
     """
     used = {file: cache for file, cache in caches.items() if cache}
-    complaints = [
-        Complaint(
+    warnings = [
+        InputWarning(
             "compilation cache",
             f"{file} was run with the compilation cache {cache}, which takes compilation off the "
             "clock; skipped",
         )
         for file, cache in sorted(used.items())
     ]
-    return trials.filter(~pl.col("file").is_in(list(used))), complaints
+    return trials.filter(~pl.col("file").is_in(list(used))), warnings
 
 
-def on_board(trials: pl.DataFrame, board: Board) -> tuple[pl.DataFrame, list[str]]:
-    """Trials of the board's workloads, and a note about the others."""
-    on = pl.col("workload").is_in(list(board.workloads))
+def in_protocol(trials: pl.DataFrame, protocol: ScoringProtocol) -> tuple[pl.DataFrame, list[str]]:
+    """Trials of the protocol's workloads, and a note about the others."""
+    on = pl.col("workload").is_in(list(protocol.workloads))
     off = trials.filter(~on)
     names = ", ".join(sorted(off["workload"].unique()))
     notes = [f"{off.height} trials of workloads outside the board ignored: {names}"]
@@ -91,25 +91,25 @@ def one_framework(trials: pl.DataFrame) -> None:
 def distinct(trials: pl.DataFrame) -> Checked:
     """Each trial once. Evaluations win over a summary of the same run, then the first file by name.
 
-    Only two accounts of the same form are a complaint.
+    Only two accounts of the same form give a warning.
     """
     detailed = (pl.col("form") != "runs").alias("detailed")
     ordered = trials.with_columns(detailed).sort(*KEY, "file")
     ordered = ordered.filter(pl.col("detailed") | ~pl.col("detailed").any().over(KEY))
     first = pl.col("file").first().over(KEY)
     ordered = ordered.with_columns(first.alias("kept"), pl.int_range(pl.len()).over(KEY).alias("n"))
-    complaints = [
-        Complaint(
+    warnings = [
+        InputWarning(
             "duplicate trial",
             f"{row['file']} holds study {row['study']}, trial {row['trial']} of "
             f"{row['submission']} on {row['workload']}, as {row['kept']} does; skipped",
         )
         for row in ordered.filter(pl.col("n") > 0).iter_rows(named=True)
     ]
-    return ordered.filter(pl.col("n") == 0).select(*TRIALS), complaints
+    return ordered.filter(pl.col("n") == 0).select(*TRIALS), warnings
 
 
-def planned(trials: pl.DataFrame, board: Board) -> Checked:
+def planned(trials: pl.DataFrame, protocol: ScoringProtocol) -> Checked:
     """Trials within the planned numbers, with the column `slot`: the index of their study.
 
     That is the study's number where all of a submission's numbers are below the planned number
@@ -117,54 +117,60 @@ def planned(trials: pl.DataFrame, board: Board) -> Checked:
     """
     study, of_study = pl.col("study"), ["submission", "workload", "study"]
     rank = study.rank("dense").over("submission").cast(pl.Int64) - 1
-    numbered = study.max().over("submission") < board.studies
+    numbered = study.max().over("submission") < protocol.studies
     trials = trials.with_columns(
         pl.when(numbered).then(study).otherwise(rank).alias("slot"),
         pl.col("trial").rank("dense").over(of_study).cast(pl.Int64).alias("place"),
     )
-    studies, count = pl.col("slot") < board.studies, pl.col("place") <= board.trials
-    complaints = [
-        Complaint(
+    studies, count = pl.col("slot") < protocol.studies, pl.col("place") <= protocol.trials
+    warnings = [
+        InputWarning(
             "beyond the plan",
             f"{row['file']}: "
             + (
-                f"trial {row['trial']} of a study, the rules have {board.trials}"
-                if row["slot"] < board.studies
-                else f"study {row['study']} of {row['submission']}, {board.studies} are planned"
+                f"trial {row['trial']} of a study, the rules have {protocol.trials}"
+                if row["slot"] < protocol.studies
+                else f"study {row['study']} of {row['submission']}, {protocol.studies} are planned"
             )
             + "; skipped",
         )
         for row in trials.filter(~(studies & count)).sort(*KEY).iter_rows(named=True)
     ]
-    return trials.filter(studies & count).drop("place"), complaints
+    return trials.filter(studies & count).drop("place"), warnings
 
 
-def incomplete(trials: pl.DataFrame, board: Board) -> list[Complaint]:
-    """A complaint for each submission with fewer workloads, studies or trials than planned."""
-    complaints = []
+def incomplete(trials: pl.DataFrame, protocol: ScoringProtocol) -> list[InputWarning]:
+    """A warning for each submission with fewer workloads, studies or trials than planned."""
+    warnings = []
     for submission in sorted(trials["submission"].unique()):
         own = trials.filter(pl.col("submission") == submission)
         counts = own.group_by("workload").agg(pl.col("slot").n_unique(), pl.len())
         there = {workload: (studies, runs) for workload, studies, runs in counts.iter_rows()}
-        absent = [name for name in board.workloads if name not in there]
+        absent = [name for name in protocol.workloads if name not in there]
         few = [
-            f"{name} ({there[name][0]} of {board.studies} studies, {there[name][1]} of "
-            f"{board.studies * board.trials} trials)"
-            for name in board.workloads
-            if name in there and there[name] != (board.studies, board.studies * board.trials)
+            f"{name} ({there[name][0]} of {protocol.studies} studies, {there[name][1]} of "
+            f"{protocol.studies * protocol.trials} trials)"
+            for name in protocol.workloads
+            if name in there
+            and there[name] != (protocol.studies, protocol.studies * protocol.trials)
         ]
         parts = [f"nothing on {', '.join(absent)}"] if absent else []
         parts += [f"fewer runs than planned on {', '.join(few)}"] if few else []
         if parts:
             text = f"{submission} ({own['file'].sort()[0]}, ...) has {'; '.join(parts)}"
-            complaints.append(Complaint("incomplete submission", text))
-    return complaints
+            warnings.append(InputWarning("incomplete submission", text))
+    return warnings
 
 
-def past_budget(trials: pl.DataFrame, evaluations: pl.DataFrame, board: Board) -> list[Complaint]:
-    """A complaint for each run with evaluations at or after its budget; they do not count."""
+def past_budget(
+    trials: pl.DataFrame, evaluations: pl.DataFrame, protocol: ScoringProtocol
+) -> list[InputWarning]:
+    """A warning for each run with evaluations at or after its budget; they do not count."""
     budgets = pl.DataFrame(
-        {"workload": list(board.workloads), "budget": [board.budget(w) for w in board.workloads]},
+        {
+            "workload": list(protocol.workloads),
+            "budget": [protocol.budget(w) for w in protocol.workloads],
+        },
         schema={"workload": pl.String, "budget": pl.Float64},
     )
     runs = trials.join(budgets, on="workload")
@@ -177,7 +183,7 @@ def past_budget(trials: pl.DataFrame, evaluations: pl.DataFrame, board: Board) -
         .sort(*KEY)
     )
     return [
-        Complaint(
+        InputWarning(
             "run past its budget",
             f"{row['file']}: {row['submission']}, {row['workload']}, study {row['study']}, trial "
             f"{row['trial']} goes on to {row['seconds']:.1f} s, the budget is {row['budget']:g} s; "

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from algoperf_jax.scoring.board import Board, Time
+from algoperf_jax.scoring.protocol import ScoringProtocol, Time
 
 
 class Curve(NamedTuple):
@@ -60,7 +60,9 @@ def curves(runs: pl.DataFrame, evaluations: pl.DataFrame, time: Time = "seconds"
     return result
 
 
-def counted_curve(own: Sequence[Curve], study_times_K: np.ndarray, board: Board) -> Curve | None:
+def counted_curve(
+    own: Sequence[Curve], study_times_K: np.ndarray, protocol: ScoringProtocol
+) -> Curve | None:
     """The curve that stands for a submission on a workload: that of the run with the median time.
 
     Of an even number of studies it is the later of the two in the middle. Where the median is a
@@ -69,7 +71,7 @@ def counted_curve(own: Sequence[Curve], study_times_K: np.ndarray, board: Board)
     Args:
       own: curves of the submission on the workload.
       study_times_K: times of its studies, as `times.study_times` gives them.
-      board: directions of the targets.
+      protocol: directions of the targets.
     """
     if not own:
         return None
@@ -78,7 +80,7 @@ def counted_curve(own: Sequence[Curve], study_times_K: np.ndarray, board: Board)
         for curve in own:
             if curve.time_at_target == middle:
                 return curve
-    target = board.facts[own[0].workload].target
+    target = protocol.facts[own[0].workload].target
     sign = 1.0 if target.direction == "max" else -1.0
 
     def best(curve: Curve) -> float:

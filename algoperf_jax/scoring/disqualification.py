@@ -33,8 +33,9 @@ class Verdict(NamedTuple):
 def verdict(times___SxW: np.ndarray, parents: Sequence[int], r_max: float) -> Verdict:
     """Applies both rules, in the order of the rule book.
 
-    Who did not train the base workload sets no pace on its variant; a time above r_max times the
-    fastest is a miss; who misses the variant, or has no data on it, misses the base workload.
+    1. A submission that missed the base workload, or has no data on it, has no time on its variant.
+    2. A time above r_max times the fastest is a miss.
+    3. A submission that missed the variant, or has no data on it, misses the base workload.
 
     Args:
       times___SxW: medians, base workloads first; infinity for a miss, NaN for no data.

@@ -70,8 +70,8 @@ def profile_figure(leaderboards: Sequence[Leaderboard], suffix: str) -> bytes:
     with matplotlib.rc_context(look):
         figure = Figure(figsize=(6.75, 3.4 * len(leaderboards)), layout="constrained")
         panels = figure.subplots(len(leaderboards), 1, squeeze=False)[:, 0]
-        for board, axes in zip(leaderboards, panels, strict=True):
-            _draw(board, axes, titled=len(leaderboards) > 1)
+        for leaderboard, axes in zip(leaderboards, panels, strict=True):
+            _draw(leaderboard, axes, titled=len(leaderboards) > 1)
         content = io.BytesIO()
         dates: dict[str, Any] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": {}}
         kind = suffix.lower()
@@ -79,10 +79,10 @@ def profile_figure(leaderboards: Sequence[Leaderboard], suffix: str) -> bytes:
     return content.getvalue()
 
 
-def _draw(board: Leaderboard, axes: Any, titled: bool) -> None:
-    standings, r_max = board.standings, board.standings.board.rules.r_max
-    for number, (name, i) in enumerate(ranked(standings)):
-        taus, shares = profile_steps(standings.ratios_SxB[i], r_max)
+def _draw(leaderboard: Leaderboard, axes: Any, titled: bool) -> None:
+    results, r_max = leaderboard.results, leaderboard.results.protocol.rules.r_max
+    for number, (name, i) in enumerate(ranked(results)):
+        taus, shares = profile_steps(results.ratios_SxB[i], r_max)
         style = line_style(number)
         axes.plot(
             taus,
@@ -91,14 +91,14 @@ def _draw(board: Leaderboard, axes: Any, titled: bool) -> None:
             color=style.light,
             linestyle=_DASHES[style.dash],
             linewidth=1.4,
-            label=f"{board.entries[name].name} ({standings.exact_S[i]:.3f})".lstrip("_"),
+            label=f"{leaderboard.infos[name].name} ({results.exact_S[i]:.3f})".lstrip("_"),
         )
     axes.set(
         xlim=(1, r_max),
         ylim=(-0.015, 1.015),
         xlabel="time relative to the fastest submission",
         ylabel="share of workloads",
-        title=f"{standings.board.tuning} tuning" if titled else None,
+        title=f"{results.protocol.tuning} tuning" if titled else None,
     )
     axes.grid(linewidth=0.4, alpha=0.5)
     axes.legend(

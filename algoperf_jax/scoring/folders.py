@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from algoperf_jax.errors import UserError
-from algoperf_jax.scoring.complaints import Complaint
+from algoperf_jax.scoring.input_warnings import InputWarning
 
 STUDY = re.compile(r"study_(\d+)$")
 WORKLOAD = re.compile(r"(.+)_(jax|pytorch)$")
@@ -33,7 +33,7 @@ class TrialFolder(NamedTuple):
     folder: str
 
 
-def find_trials(path: Path) -> tuple[list[TrialFolder], list[Complaint]]:
+def find_trials(path: Path) -> tuple[list[TrialFolder], list[InputWarning]]:
     """All trials below a folder, in an order that does not depend on the file system's.
 
     Args:
@@ -41,32 +41,32 @@ def find_trials(path: Path) -> tuple[list[TrialFolder], list[Complaint]]:
         study of a submission.
 
     Returns:
-      The trials, and a complaint for each folder of a study that is not a workload's or trial's.
+      The trials, and a warning for each folder of a study that is not a workload's or trial's.
 
     Raises:
       UserError: a folder cannot be read.
     """
     trials: list[TrialFolder] = []
-    complaints: list[Complaint] = []
+    warnings: list[InputWarning] = []
     for submission, number, study in sorted(_studies(str(path.resolve()), DEPTH)):
         for name, folder in _subfolders(study):
             workload = WORKLOAD.match(name)
             if workload is None:
                 text = f"{folder} does not end in a framework (_jax or _pytorch); skipped"
-                complaints.append(Complaint("stray folder", text))
+                warnings.append(InputWarning("stray folder", text))
                 continue
             for trial_name, trial_folder in _subfolders(folder):
                 trial = TRIAL.match(trial_name)
                 if trial is None:
                     text = f"{trial_folder} is not named trial_J; skipped"
-                    complaints.append(Complaint("stray folder", text))
+                    warnings.append(InputWarning("stray folder", text))
                     continue
                 trials.append(
                     TrialFolder(
                         submission, number, workload[1], workload[2], int(trial[1]), trial_folder
                     )
                 )
-    return trials, complaints
+    return trials, warnings
 
 
 def _studies(folder: str, depth: int) -> Iterator[tuple[str, int, str]]:

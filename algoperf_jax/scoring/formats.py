@@ -4,10 +4,10 @@ import csv
 import io
 import re
 
-from algoperf_jax.scoring.tables import Table
+from algoperf_jax.scoring.tables import TextTable
 
 
-def as_text(table: Table) -> str:
+def as_text(table: TextTable) -> str:
     """The table in columns, for a terminal; long names in its header are broken at underscores."""
     heads = [_broken(name) for name in table.header]
     depth = max(map(len, heads))
@@ -22,7 +22,7 @@ def as_text(table: Table) -> str:
     return "\n".join([*text, *table.legend]) + "\n"
 
 
-def as_markdown(table: Table, baseline: str | None) -> str:
+def as_markdown(table: TextTable, baseline: str | None) -> str:
     """The table in Markdown; the baseline's name in italics."""
     rows = [list(map(_markdown_cell, row)) for row in table.rows]
     rows = [
@@ -35,7 +35,7 @@ def as_markdown(table: Table, baseline: str | None) -> str:
     return f"## {_markdown_cell(table.title)}\n\n{text}\n\n{legend}\n"
 
 
-def as_csv(table: Table) -> str:
+def as_csv(table: TextTable) -> str:
     """The table in CSV, cells as they are shown."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([table.header, *table.rows])

@@ -1,37 +1,37 @@
-"""One field's standings with everything that a reader is shown beside them."""
+"""One field's results with title, notices, names and curves."""
 
 import dataclasses
 from collections.abc import Mapping
 
 import polars as pl
 
-from algoperf_jax.scoring.complaints import Complaint
 from algoperf_jax.scoring.curves import Curve
-from algoperf_jax.scoring.entries import Entry
-from algoperf_jax.scoring.standings import Standings
+from algoperf_jax.scoring.input_warnings import InputWarning
+from algoperf_jax.scoring.results import ScoringResults
+from algoperf_jax.scoring.submission_info import SubmissionInfo
 
 
 @dataclasses.dataclass(frozen=True)
 class Leaderboard:
-    """What is shown of one tuning rule.
+    """The results of one tuning rule, ready to be shown.
 
     Attributes:
-      standings: the numbers.
+      results: the numbers.
       scale: `"full"` or `"mini"`.
-      title: one line that says what was scored, and how.
-      notices: what a reader of the scores has to know, one line each.
-      complaints: what was skipped in the input.
-      entries: by submission what its authors say of it; the same names as in the standings.
+      title: one line with rules, scale, unit of time and numbers of runs and submissions.
+      notices: for readers of the scores, one line each.
+      warnings: about skipped input.
+      infos: by submission, for all of those in the results.
       published: names of the submissions of the published field; empty without it.
       curves: of the runs whose evaluations are at hand.
     """
 
-    standings: Standings
+    results: ScoringResults
     scale: str
     title: str
     notices: tuple[str, ...]
-    complaints: tuple[Complaint, ...]
-    entries: Mapping[str, Entry]
+    warnings: tuple[InputWarning, ...]
+    infos: Mapping[str, SubmissionInfo]
     published: frozenset[str] = frozenset()
     curves: tuple[Curve, ...] = ()
 

@@ -7,8 +7,8 @@ import polars as pl
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import Facts, RuleSet, Tuning
-from algoperf_jax.scoring.entries import Entry, read_entries
-from algoperf_jax.scoring.reading import Records, read
+from algoperf_jax.scoring.reading import RecordedRuns, read
+from algoperf_jax.scoring.submission_info import SubmissionInfo, read_infos
 
 RUNS = Path(__file__).parent / "published" / "v05_external_runs.csv.gz"
 """One row per run; `published/README.md` says where it comes from."""
@@ -22,7 +22,7 @@ HARDWARE = "8 x V100 (16 GB)"
 
 def published_field(
     facts: Mapping[str, Facts], rules: RuleSet, tuning: Tuning, base_only: bool = False
-) -> Records:
+) -> RecordedRuns:
     """The records of the published field.
 
     Raises:
@@ -36,12 +36,12 @@ def published_field(
     return read([RUNS], facts, rules, tuning, scale="full", base_only=base_only)
 
 
-def published_entries() -> list[Entry]:
+def published_infos() -> list[SubmissionInfo]:
     """What is known of the published submissions."""
-    return read_entries(SUBMISSIONS)
+    return read_infos(SUBMISSIONS)
 
 
-def within(yours: Records, published: Records) -> tuple[pl.DataFrame, dict[str, int]]:
+def within(yours: RecordedRuns, published: RecordedRuns) -> tuple[pl.DataFrame, dict[str, int]]:
     """Runs of both fields, and the numbers of studies of the published submissions.
 
     Raises:
@@ -53,4 +53,4 @@ def within(yours: Records, published: Records) -> tuple[pl.DataFrame, dict[str, 
             f"{common[0]!r} is the name of a published submission; rename the folder of yours"
         )
     runs = pl.concat([yours.runs, published.runs.select(yours.runs.columns)])
-    return runs, dict.fromkeys(sorted(names), published.board.studies)
+    return runs, dict.fromkeys(sorted(names), published.protocol.studies)

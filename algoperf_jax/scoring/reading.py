@@ -1,59 +1,41 @@
-"""Reads paths of any kind into one set of records, and says what of them cannot count."""
+"""Reads paths of any kind into one set of records, with a warning for each part that is skipped."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import Facts, RuleSet, Tuning
-from algoperf_jax.scoring import cells, checks, times
-from algoperf_jax.scoring.board import Board, board
-from algoperf_jax.scoring.complaints import Complaint
-from algoperf_jax.scoring.folders import TrialFolder, find_trials
-from algoperf_jax.scoring.meta_data import MetaData, agreed_facts, contradiction, read_meta_data
-from algoperf_jax.scoring.tidy import KEYS, TidyFile, read_tidy, tidy_files
+from algoperf_jax.scoring import checks, csv_numbers, times
+from algoperf_jax.scoring.contents import Logged, contents_of, tuning_of
+from algoperf_jax.scoring.input_warnings import InputWarning
+from algoperf_jax.scoring.meta_data import agreed_facts, contradiction
+from algoperf_jax.scoring.protocol import ScoringProtocol, protocol_of
+from algoperf_jax.scoring.tidy import KEYS, TidyFile
 
 
 @dataclasses.dataclass(frozen=True)
-class Records:
-    """What was read.
+class RecordedRuns:
+    """Runs that were read, with the protocol to score them under.
 
     Attributes:
       runs: one row per run, as `times.study_times` takes them.
       evaluations: `run`, `step`, `seconds`, `value`; of runs that are not mere summaries.
-      board: what they are scored on; at scale mini with the facts that the records bring along.
+      protocol: at scale mini with the facts that the records bring along.
       scale: `"full"` or `"mini"`.
-      complaints: what was skipped, and why.
+      warnings: about input that was skipped.
       notes: other things worth knowing, one line each.
     """
 
     runs: pl.DataFrame
     evaluations: pl.DataFrame
-    board: Board
+    protocol: ScoringProtocol
     scale: str
-    complaints: tuple[Complaint, ...]
+    warnings: tuple[InputWarning, ...]
     notes: tuple[str, ...]
-
-
-Logged = tuple[TrialFolder, MetaData | None]
-"""A trial of a log tree with its own account, if it has one."""
-
-
-class Sources(NamedTuple):
-    """What lies at the paths.
-
-    Attributes:
-      folders: trials of log trees.
-      tidy: tidy files by name.
-      complaints: about what could not be read.
-    """
-
-    folders: Sequence[Logged]
-    tidy: Mapping[str, TidyFile]
-    complaints: Sequence[Complaint]
 
 
 def read(
@@ -67,7 +49,7 @@ def read(
     qualification: bool = False,
     base_only: bool = False,
     shared: bool = False,
-) -> Records:
+) -> RecordedRuns:
     """Reads records, log trees and tidy files.
 
     At scale mini targets and budgets are those in the records, there are no held-out workloads,
@@ -76,34 +58,34 @@ def read(
     Args:
       paths: folders of the kit's records, log trees, tidy CSV files or folders with such files.
       facts: of all workloads known, by name.
-      rules, tuning: what to score under; records that say they are of another kind are skipped.
+      rules, tuning: of the scoring; records that say they are of another kind are skipped.
       scale: `"full"` or `"mini"`; None for the one that the records have, full where both occur.
-      studies, qualification, base_only: as `board.board` takes them.
-      shared: the paths may hold records of both tuning rules: those of the other one are none of
-        this field's business, and those that do not say are of external tuning.
+      studies, qualification, base_only: as `protocol.protocol_of` takes them.
+      shared: the paths may hold records of both tuning rules: those of the other one are
+        left out without a warning, and those that do not say are of external tuning.
 
     Raises:
       UserError: a path does not exist; a submission has a workload under two frameworks; records
         at scale mini disagree about a workload; or nothing is left to score.
     """
     paths = sorted({path.expanduser().resolve() for path in paths})
-    folders, tidy, complaints = _sources(paths)
+    folders, tidy, warnings = contents_of(paths)
     scale, chosen = _scale_of(folders, tidy, scale)
     folders, found, notes = _same_scale(folders, scale, chosen)
-    complaints = [*complaints, *found]
+    warnings = [*warnings, *found]
     if scale == "mini":
         text = "{} does not tell its scale and is taken to be full; skipped"
-        complaints += [Complaint("mixed scales", text.format(file)) for file in tidy]
+        warnings += [InputWarning("mixed scales", text.format(file)) for file in tidy]
         tidy = {}
     if shared:
-        folders = [one for one in folders if _tuning(one) == tuning]
+        folders = [one for one in folders if tuning_of(one) == tuning]
         tidy = tidy if tuning == "external" else {}
     folders, found = _same_rules(folders, rules, tuning)
-    complaints += found
+    warnings += found
     if running := sum(account is not None and not account.ended for _, account in folders):
         notes.append(f"{running} trials have not ended yet; they count with what they have so far")
     trials, found = checks.known_workloads(_trials(folders, tidy), facts)
-    complaints += found
+    warnings += found
     if scale == "mini":
         known = [(f.workload, f.folder, account) for f, account in folders if f.workload in facts]
         facts = agreed_facts(facts, [(w, path, own) for w, path, own in known if own])
@@ -111,29 +93,29 @@ def read(
         studies = _most_studies(trials) if studies is None else studies
     else:
         trials, found = _true_to(facts, folders, trials)
-        complaints += found
+        warnings += found
         caches = {one.folder: own.compilation_cache for one, own in folders if own}
         trials, found = checks.compiled_on_the_clock(trials, caches)
-        complaints += found
-    plan = board(
+        warnings += found
+    protocol = protocol_of(
         facts, rules, tuning, studies=studies, qualification=qualification, base_only=base_only
     )
-    trials, more_notes = checks.on_board(trials, plan)
+    trials, more_notes = checks.in_protocol(trials, protocol)
     checks.one_framework(trials)
     trials, duplicates = checks.distinct(trials)
-    trials, excess = checks.planned(trials, plan)
-    runs, evaluations, unreadable = _runs(trials, tidy, plan)
-    complaints += [*duplicates, *excess, *unreadable, *checks.incomplete(trials, plan)]
+    trials, excess = checks.planned(trials, protocol)
+    runs, evaluations, unreadable = _runs(trials, tidy, protocol)
+    warnings += [*duplicates, *excess, *unreadable, *checks.incomplete(trials, protocol)]
     if not runs.height:
         kind = f"rules {rules.name}, {tuning} tuning, scale {scale}"
-        raise _nothing_to_score(paths, kind, complaints, [*notes, *more_notes])
-    return Records(runs, evaluations, plan, scale, tuple(complaints), (*notes, *more_notes))
+        raise _nothing_to_score(paths, kind, warnings, [*notes, *more_notes])
+    return RecordedRuns(runs, evaluations, protocol, scale, tuple(warnings), (*notes, *more_notes))
 
 
 def _nothing_to_score(
-    paths: Sequence[Path], kind: str, complaints: Sequence[Complaint], notes: Sequence[str]
+    paths: Sequence[Path], kind: str, warnings: Sequence[InputWarning], notes: Sequence[str]
 ) -> UserError:
-    reasons = [*(f"{kind}: {text}" for kind, text in complaints), *notes]
+    reasons = [*(f"{kind}: {text}" for kind, text in warnings), *notes]
     why = f"; {reasons[0]}" if reasons else ""
     return UserError(f"nothing to score in {', '.join(map(str, paths))} under {kind}{why}")
 
@@ -144,46 +126,6 @@ def _most_studies(trials: pl.DataFrame) -> int | None:
         return None
     numbers = trials.group_by("submission").agg(pl.col("study").n_unique())
     return int(numbers["study"].to_numpy().max())
-
-
-def tunings_at(paths: Iterable[Path]) -> list[Tuning]:
-    """The tuning rules that the records at some paths say they are of; external if they do not."""
-    folders, tidy, _ = _sources(sorted({path.expanduser().resolve() for path in paths}))
-    found = {_tuning(one) for one in folders} | ({"external"} if tidy else set())
-    both: tuple[Tuning, ...] = ("external", "self")
-    return [tuning for tuning in both if tuning in found]
-
-
-def _tuning(logged: Logged) -> str:
-    _, account = logged
-    return account.tuning if account else "external"
-
-
-def _sources(paths: Sequence[Path]) -> Sources:
-    """Everything at the paths; what two of them hold counts once."""
-    folders: dict[str, Logged] = {}
-    tidy: dict[str, TidyFile] = {}
-    complaints: list[Complaint] = []
-    for path in paths:
-        if not path.exists():
-            raise UserError(f"{path} does not exist; name a folder of records or a tidy CSV file")
-        trials, found = find_trials(path) if path.is_dir() else ([], [])
-        complaints += found
-        files = [] if trials else tidy_files(path) if path.is_dir() else [path]
-        if not trials and not files:
-            text = f"{path} holds no study_K folder with trials in it, and no CSV file; skipped"
-            complaints.append(Complaint("empty folder", text))
-        for trial in trials:
-            try:
-                folders[trial.folder] = trial, read_meta_data(trial.folder)
-            except UserError as error:
-                complaints.append(Complaint("unreadable file", f"{error}; trial skipped"))
-        for file in files:
-            try:
-                tidy[str(file)] = read_tidy(file)
-            except UserError as error:
-                complaints.append(Complaint("unreadable file", f"{error}; skipped"))
-    return Sources(list(folders.values()), tidy, list(dict.fromkeys(complaints)))
 
 
 def _scale_of(
@@ -201,8 +143,8 @@ def _scale_of(
 
 def _same_scale(
     folders: Sequence[Logged], scale: str, chosen: bool
-) -> tuple[list[Logged], list[Complaint], list[str]]:
-    """Trials of one scale; others are worth a note where it was asked for, else a complaint."""
+) -> tuple[list[Logged], list[InputWarning], list[str]]:
+    """Trials of one scale; others are worth a note where it was asked for, else a warning."""
     kept: list[Logged] = []
     others: list[Logged] = []
     for folder, account in folders:
@@ -212,25 +154,25 @@ def _same_scale(
         note = f"{len(others)} trials of another scale than {scale} left aside"
         return kept, [], [note] if others else []
     text = "{} is at another scale than the rest, {}; skipped (--scale chooses)"
-    complaints = [Complaint("mixed scales", text.format(f.folder, scale)) for f, _ in others]
-    return kept, complaints, []
+    warnings = [InputWarning("mixed scales", text.format(f.folder, scale)) for f, _ in others]
+    return kept, warnings, []
 
 
 def _same_rules(
     folders: Sequence[Logged], rules: RuleSet, tuning: Tuning
-) -> tuple[list[Logged], list[Complaint]]:
+) -> tuple[list[Logged], list[InputWarning]]:
     """Trials that do not say they were run under other rules."""
-    kept, complaints = [], []
+    kept, warnings = [], []
     for folder, account in folders:
         if account and (account.rules, account.tuning) != (rules.name, tuning):
             text = (
                 f"{folder.folder} was run under {account.rules} {account.tuning}, scored is "
                 f"{rules.name} {tuning}; skipped"
             )
-            complaints.append(Complaint("mixed rules", text))
+            warnings.append(InputWarning("mixed rules", text))
         else:
             kept.append((folder, account))
-    return kept, complaints
+    return kept, warnings
 
 
 def _true_to(
@@ -239,13 +181,13 @@ def _true_to(
     trials: pl.DataFrame,
 ) -> checks.Checked:
     """Trials whose own account does not contradict the benchmark's facts."""
-    complaints, false = [], []
+    warnings, false = [], []
     for folder, account in folders:
         found = account and folder.workload in facts
         if account and found and (why := contradiction(facts[folder.workload], account)):
-            complaints.append(Complaint("other target", f"{folder.folder}: {why}; skipped"))
+            warnings.append(InputWarning("other target", f"{folder.folder}: {why}; skipped"))
             false.append(folder.folder)
-    return trials.filter(~pl.col("file").is_in(false)), complaints
+    return trials.filter(~pl.col("file").is_in(false)), warnings
 
 
 def _trials(folders: Sequence[Logged], tidy: Mapping[str, TidyFile]) -> pl.DataFrame:
@@ -267,11 +209,11 @@ def _trials(folders: Sequence[Logged], tidy: Mapping[str, TidyFile]) -> pl.DataF
 
 
 def _runs(
-    trials: pl.DataFrame, tidy: Mapping[str, TidyFile], plan: Board
-) -> tuple[pl.DataFrame, pl.DataFrame, list[Complaint]]:
+    trials: pl.DataFrame, tidy: Mapping[str, TidyFile], protocol: ScoringProtocol
+) -> tuple[pl.DataFrame, pl.DataFrame, list[InputWarning]]:
     """What each trial came to, from wherever it was recorded, and the evaluations."""
     logs = trials.filter(pl.col("form") == "folder")
-    rows, complaints = _logged(logs, plan)
+    rows, warnings = _logged(logs, protocol)
     evaluations, summaries = [rows], list[pl.DataFrame]()
     for file, (form, content) in tidy.items():
         own = trials.filter((pl.col("file") == file) & (pl.col("form") == form))
@@ -280,22 +222,22 @@ def _runs(
         (evaluations if form == "evaluations" else summaries).append(
             joined if form == "evaluations" else joined.unique("run", keep="first")
         )
-    order = ["run", *cells.NUMBERS]
+    order = ["run", *csv_numbers.NUMBERS]
     table = pl.concat([part.select(order) for part in evaluations])
     summarised = pl.col("form") == "runs"
-    complaints += checks.past_budget(trials, table, plan)
-    runs = times.runs_from_evaluations(trials.filter(~summarised), table, plan)
+    warnings += checks.past_budget(trials, table, protocol)
+    runs = times.runs_from_evaluations(trials.filter(~summarised), table, protocol)
     if summaries:
         told = times.runs_from_summaries(
-            trials.filter(summarised), pl.concat(summaries), plan
+            trials.filter(summarised), pl.concat(summaries), protocol
         ).select(runs.columns)
         runs = pl.concat([runs, told])
-    return runs.sort("run"), table, complaints
+    return runs.sort("run"), table, warnings
 
 
-def _logged(logs: pl.DataFrame, plan: Board) -> checks.Checked:
+def _logged(logs: pl.DataFrame, protocol: ScoringProtocol) -> checks.Checked:
     """The evaluations in log trees; a trial without the file, or with an empty one, has none."""
-    texts, complaints = [], []
+    texts, warnings = [], []
     files = [f"{folder}/eval_measurements.csv" for folder in logs["file"]]
     for file in files:
         try:
@@ -306,12 +248,12 @@ def _logged(logs: pl.DataFrame, plan: Board) -> checks.Checked:
         except OSError as error:
             texts.append(b"")
             text = f"{file} cannot be read: {error.strerror}; skipped"
-            complaints.append(Complaint("unreadable file", text))
-    metrics = [plan.facts[workload].target.metric for workload in logs["workload"]]
-    rows, faults = cells.evaluations(texts, metrics)
-    complaints += [
-        Complaint("unreadable file", f"{files[position]}: {fault}; skipped")
+            warnings.append(InputWarning("unreadable file", text))
+    metrics = [protocol.facts[workload].target.metric for workload in logs["workload"]]
+    rows, faults = csv_numbers.evaluations(texts, metrics)
+    warnings += [
+        InputWarning("unreadable file", f"{files[position]}: {fault}; skipped")
         for position, fault in sorted(faults.items())
     ]
     runs = logs["run"].to_numpy()[rows["file"].to_numpy()]
-    return rows.drop("file").with_columns(pl.Series("run", runs, pl.UInt32)), complaints
+    return rows.drop("file").with_columns(pl.Series("run", runs, pl.UInt32)), warnings

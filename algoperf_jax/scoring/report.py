@@ -1,17 +1,20 @@
-"""Everything about a field in one file: JSON data, or a tidy CSV."""
+"""Everything about a field in one file: JSON data, a tidy CSV, or Markdown."""
 
 import csv
 import io
+import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from algoperf_jax.scoring.entries import Entry
+from algoperf_jax.scoring import formats
+from algoperf_jax.scoring.leaderboard import Leaderboard
 from algoperf_jax.scoring.profiles import profiles
-from algoperf_jax.scoring.standings import Standings
-from algoperf_jax.scoring.tables import MARKS, PROFILE_TAUS, ranked
+from algoperf_jax.scoring.results import ScoringResults
+from algoperf_jax.scoring.submission_info import SubmissionInfo
+from algoperf_jax.scoring.tables import MARKS, PROFILE_TAUS, all_tables, ranked
 
 CSV_COLUMNS = (
     *("tuning", "rank", "submission", "field", "name", "organisations", "authors", "framework"),
@@ -22,15 +25,47 @@ CSV_COLUMNS = (
 )
 
 
-def as_json(standings: Standings, published: Collection[str] = ()) -> dict[str, Any]:
+def leaderboards_as_json(leaderboards: Sequence[Leaderboard]) -> str:
+    """All numbers of a leaderboard as JSON; of several an object with one per tuning rule."""
+    data = {
+        one.results.protocol.tuning: {
+            **as_json(one.results, one.published),
+            "scale": one.scale,
+            "notices": one.notices,
+            "warnings": [warning._asdict() for warning in one.warnings],
+        }
+        for one in leaderboards
+    }
+    content = data if len(leaderboards) > 1 else next(iter(data.values()))
+    return json.dumps(content, indent=1) + "\n"
+
+
+def leaderboards_as_csv(leaderboards: Sequence[Leaderboard]) -> str:
+    """The tidy tables of all leaderboards in one, as `as_csv` describes it."""
+    parts = [as_csv(one.results, one.infos, one.published) for one in leaderboards]
+    bodies = [part.partition("\n")[2] for part in parts[1:]]
+    return "".join([parts[0], *bodies])
+
+
+def leaderboards_as_markdown(leaderboards: Sequence[Leaderboard]) -> str:
+    """All tables of all leaderboards in Markdown."""
+    parts = ["# Scores"]
+    for one in leaderboards:
+        shown = all_tables(one.results, one.infos, one.published)
+        parts += [one.title, *one.notices]
+        parts += [formats.as_markdown(table, one.results.baseline) for table in shown]
+    return "\n\n".join(parts)
+
+
+def as_json(results: ScoringResults, published: Collection[str] = ()) -> dict[str, Any]:
     """All numbers as JSON data; "inf" is a miss, null (as a fraction: "*") no measurement.
 
     Args:
-      standings: of the field.
+      results: of the field.
       published: names of the submissions of the published field.
     """
-    s, board = standings, standings.board
-    base, workloads = board.base, board.workloads
+    s, protocol = results, results.protocol
+    base, workloads = protocol.base, protocol.workloads
     taus = np.array(PROFILE_TAUS)
     best = s.verdict.best___W
 
@@ -44,15 +79,15 @@ def as_json(standings: Standings, published: Collection[str] = ()) -> dict[str, 
         )
 
     return {
-        "rules": board.rules.name,
-        "tuning": board.tuning,
+        "rules": protocol.rules.name,
+        "tuning": protocol.tuning,
         "time": s.time,
         "trial_choice": s.trial_choice,
-        "studies": board.studies,
-        "trials": board.trials,
+        "studies": protocol.studies,
+        "trials": protocol.trials,
         "base_workloads": list(base),
-        "held_out_workloads": list(board.held_out),
-        "r_max": board.rules.r_max,
+        "held_out_workloads": list(protocol.held_out),
+        "r_max": protocol.rules.r_max,
         "budgets": {name: _number(x) for name, x in zip(workloads, s.budgets_W, strict=True)},
         "profile_taus": list(PROFILE_TAUS),
         "published": sorted(published),
@@ -87,39 +122,39 @@ def as_json(standings: Standings, published: Collection[str] = ()) -> dict[str, 
 
 
 def as_csv(
-    standings: Standings, entries: Mapping[str, Entry], published: Collection[str] = ()
+    results: ScoringResults, infos: Mapping[str, SubmissionInfo], published: Collection[str] = ()
 ) -> str:
     """A tidy table: one row per submission, by rank, and workload, held-out ones included.
 
-    `CSV_COLUMNS`: what the submission is (field: published or yours; several names are joined by
-    commas; prize_eligible 0, 1 or empty), its score and how far it can be relied on, then what
-    concerns the workload: held_out (0 or 1), time_to_target (seconds or steps; inf for a miss,
+    `CSV_COLUMNS` begins with the submission: field is published or yours, several names are joined
+    by commas, prize_eligible is 0, 1 or empty. Its scores and their ranges follow. The last columns
+    are those of the workload: held_out (0 or 1), time_to_target (seconds or steps; inf for a miss,
     empty for no data), budget_fraction, status, mark, performance_ratio and speedup (the last four
     on base workloads only).
 
     Args:
-      standings: of the field.
-      entries: by submission what its authors say of it.
+      results: of the field.
+      infos: by submission.
       published: names of the submissions of the published field.
     """
-    s, board = standings, standings.board
+    s, protocol = results, results.protocol
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for rank, (name, i) in enumerate(ranked(s), 1):
-        entry, field = entries[name], "published" if name in published else "yours"
-        prize = "" if entry.prize_eligible is None else int(entry.prize_eligible)
+        info, field = infos[name], "published" if name in published else "yours"
+        prize = "" if info.prize_eligible is None else int(info.prize_eligible)
         ranges = [*_ends(s.interval_Sx2[i]), *_ends(s.without_workload_SxB[i])]
         ranges += _ends(s.without_submission_SxS[i])
         mean = _cell(s.speedups.geometric_mean_S[i]) if s.speedups else ""
         start = [
-            *(board.tuning, rank, name, field, entry.name, ", ".join(entry.organisations)),
-            *(", ".join(entry.authors), entry.framework, prize),
+            *(protocol.tuning, rank, name, field, info.name, ", ".join(info.organisations)),
+            *(", ".join(info.authors), info.framework, prize),
             *(float(s.exact_S[i]), float(s.trapezoid_S[i]), *ranges, mean),
         ]
-        for w, workload in enumerate(board.workloads):
+        for w, workload in enumerate(protocol.workloads):
             numbers = [_cell(s.times_SxW[i, w]), _cell(s.fractions_SxW[i, w])]
-            held_out = w >= len(board.base)
+            held_out = w >= len(protocol.base)
             judged = ["", "", "", ""]
             if not held_out:
                 status = s.statuses[i][w]
@@ -129,7 +164,7 @@ def as_csv(
     return text.getvalue()
 
 
-def _speedups_json(s: Standings) -> dict[str, Any]:
+def _speedups_json(s: ScoringResults) -> dict[str, Any]:
     if s.speedups is None:
         return {}
     means = s.speedups.geometric_mean_S
@@ -139,7 +174,7 @@ def _speedups_json(s: Standings) -> dict[str, Any]:
             "time_ratio": float(1.0 / means[i]),
             "has_missing_data": bool(s.speedups.has_missing_data_S[i]),
             "per_workload": dict(
-                zip(s.board.base, s.speedups.per_workload_SxB[i].tolist(), strict=True)
+                zip(s.protocol.base, s.speedups.per_workload_SxB[i].tolist(), strict=True)
             ),
         }
         for i, name in enumerate(s.submissions)

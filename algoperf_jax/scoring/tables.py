@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from algoperf_jax.scoring.entries import Entry
 from algoperf_jax.scoring.profiles import profiles
+from algoperf_jax.scoring.results import ScoringResults
 from algoperf_jax.scoring.speedups import Speedups
-from algoperf_jax.scoring.standings import Standings
+from algoperf_jax.scoring.submission_info import SubmissionInfo
 
 PROFILE_TAUS = (1, 1.05, 1.1, 1.25, 1.5, 2, 2.5, 3, 3.5, 4)
 """Ratios at which tables and JSON have the profile."""
@@ -39,7 +39,7 @@ MEANINGS = {
 NOT_STATED = "not stated"
 
 
-class Table(NamedTuple):
+class TextTable(NamedTuple):
     """A table to show.
 
     Attributes:
@@ -57,57 +57,59 @@ class Table(NamedTuple):
     name: str = ""
 
 
-def tables(standings: Standings, published: Collection[str] = ()) -> list[Table]:
+def tables(results: ScoringResults, published: Collection[str] = ()) -> list[TextTable]:
     """Scores, fractions of the budget, and speed-ups where there is a baseline."""
-    shown = [score_table(standings, published), fraction_table(standings, published)]
-    if standings.speedups is not None:
-        shown.append(speedup_table(standings, standings.speedups, published))
+    shown = [score_table(results, published), fraction_table(results, published)]
+    if results.speedups is not None:
+        shown.append(speedup_table(results, results.speedups, published))
     return shown
 
 
 def all_tables(
-    standings: Standings, entries: Mapping[str, Entry], published: Collection[str] = ()
-) -> list[Table]:
+    results: ScoringResults, infos: Mapping[str, SubmissionInfo], published: Collection[str] = ()
+) -> list[TextTable]:
     """What pages show: the leaderboard, the same tables, and the profile."""
     return [
-        leaderboard_table(standings, entries, published),
-        *tables(standings, published),
-        profile_table(standings, published),
+        leaderboard_table(results, infos, published),
+        *tables(results, published),
+        profile_table(results, published),
     ]
 
 
 def leaderboard_table(
-    standings: Standings, entries: Mapping[str, Entry], published: Collection[str] = ()
-) -> Table:
-    """Rank, who, and score, highest first.
+    results: ScoringResults, infos: Mapping[str, SubmissionInfo], published: Collection[str] = ()
+) -> TextTable:
+    """Rank, submission and score, highest score first.
 
     Args:
-      standings: of the field.
-      entries: by submission what its authors say of it.
+      results: of the field.
+      infos: by submission.
       published: names of the submissions of the published field.
     """
     rows = []
-    for rank, (name, i) in enumerate(ranked(standings), 1):
-        about = [", ".join(part) for part in (entries[name].organisations, entries[name].authors)]
-        prize = {True: "yes", False: "no", None: NOT_STATED}[entries[name].prize_eligible]
+    for rank, (name, i) in enumerate(ranked(results), 1):
+        about = [", ".join(part) for part in (infos[name].organisations, infos[name].authors)]
+        prize = {True: "yes", False: "no", None: NOT_STATED}[infos[name].prize_eligible]
         rows.append(
             [
                 str(rank),
                 *_who(name, published),
-                entries[name].name,
-                *(part or NOT_STATED for part in (*about, entries[name].framework)),
+                infos[name].name,
+                *(part or NOT_STATED for part in (*about, infos[name].framework)),
                 prize,
-                f"{standings.exact_S[i]:.4f}",
+                f"{results.exact_S[i]:.4f}",
             ]
         )
     header = ["rank", *_who_header(published), "name", "organisation", "authors", "framework"]
     legend = ["score: exact integral of the performance profile; 1 is fastest on every workload"]
-    return Table("Leaderboard", [*header, "prize eligible", "score"], rows, legend, "leaderboard")
+    return TextTable(
+        "Leaderboard", [*header, "prize eligible", "score"], rows, legend, "leaderboard"
+    )
 
 
-def score_table(standings: Standings, published: Collection[str] = ()) -> Table:
+def score_table(results: ScoringResults, published: Collection[str] = ()) -> TextTable:
     """The leaderboard, highest score first, with how far each score can be relied on."""
-    s = standings
+    s = results
     rows = []
     for rank, (name, i) in enumerate(ranked(s), 1):
         rows.append(
@@ -129,12 +131,12 @@ def score_table(standings: Standings, published: Collection[str] = ()) -> Table:
         "one other submission, left out",
     ]
     header += ["without one workload", "without one submission"]
-    return Table("Scores", header, rows, legend, "scores")
+    return TextTable("Scores", header, rows, legend, "scores")
 
 
-def fraction_table(standings: Standings, published: Collection[str] = ()) -> Table:
+def fraction_table(results: ScoringResults, published: Collection[str] = ()) -> TextTable:
     """Times to target in units of the budget, before any disqualification, with marks."""
-    s, base = standings, standings.board.base
+    s, base = results, results.protocol.base
     rows = []
     for name, i in ranked(s):
         cells = []
@@ -151,14 +153,14 @@ def fraction_table(standings: Standings, published: Collection[str] = ()) -> Tab
         "than 4 times the fastest, d = no data on the held-out variant"
     ]
     title = f"Median time to target as a fraction of the {unit}"
-    return Table(title, [*_who_header(published), *base], rows, legend, "fractions")
+    return TextTable(title, [*_who_header(published), *base], rows, legend, "fractions")
 
 
 def speedup_table(
-    standings: Standings, speedups: Speedups, published: Collection[str] = ()
-) -> Table:
+    results: ScoringResults, speedups: Speedups, published: Collection[str] = ()
+) -> TextTable:
     """Speed-ups over the baseline: geometric mean and each workload."""
-    s, base = standings, standings.board.base
+    s, base = results, results.protocol.base
     rows = []
     for name, i in ranked(s):
         mark = " *" if speedups.has_missing_data_S[i] else ""
@@ -171,20 +173,20 @@ def speedup_table(
         "held-out rule; *: so does a workload without data"
     ]
     header = [*_who_header(published), "geometric mean", *base]
-    return Table(f"Speed-up over {s.baseline}", header, rows, legend, "speedups")
+    return TextTable(f"Speed-up over {s.baseline}", header, rows, legend, "speedups")
 
 
-def profile_table(standings: Standings, published: Collection[str] = ()) -> Table:
+def profile_table(results: ScoringResults, published: Collection[str] = ()) -> TextTable:
     """The share of base workloads within some multiples of the fastest time."""
-    taus = [tau for tau in PROFILE_TAUS if tau <= standings.board.rules.r_max]
-    shares_SxT = profiles(standings.ratios_SxB, np.array(taus))
+    taus = [tau for tau in PROFILE_TAUS if tau <= results.protocol.rules.r_max]
+    shares_SxT = profiles(results.ratios_SxB, np.array(taus))
     rows = [
         [*_who(name, published), *(f"{share:.4f}" for share in shares_SxT[i])]
-        for name, i in ranked(standings)
+        for name, i in ranked(results)
     ]
     header = [*_who_header(published), *(f"{tau:g}" for tau in taus)]
     legend = ["share of the base workloads solved within so many times the fastest time"]
-    return Table("Performance profile", header, rows, legend, "profile")
+    return TextTable("Performance profile", header, rows, legend, "profile")
 
 
 def _who(name: str, published: Collection[str]) -> list[str]:
@@ -200,6 +202,6 @@ def _range(scores: np.ndarray) -> str:
     return f"{known.min():.4f}-{known.max():.4f}" if known.size else "-"
 
 
-def ranked(s: Standings) -> list[tuple[str, int]]:
-    """Names by rank, with their positions in the arrays of the standings."""
+def ranked(s: ScoringResults) -> list[tuple[str, int]]:
+    """Names by rank, with their positions in the arrays of the results."""
     return [(name, s.submissions.index(name)) for name in s.ranking]

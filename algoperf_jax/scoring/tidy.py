@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 from algoperf_jax.errors import UserError
-from algoperf_jax.scoring import cells
+from algoperf_jax.scoring import csv_numbers
 
 KEYS = {
     "submission": pl.String,
@@ -40,7 +40,7 @@ class TidyFile(NamedTuple):
 
     Attributes:
       form: `"evaluations"` or `"runs"`.
-      rows: `KEYS` and `step`, `seconds`, `value` (as `cells.evaluations`), or `KEYS` and
+      rows: `KEYS` and `step`, `seconds`, `value` (as `csv_numbers.evaluations`), or `KEYS` and
         `num_evals`, `eval_index` (Int64; from 0, null for a miss), `step` and `seconds` (Float64;
         at the target, infinity for a miss).
     """
@@ -64,7 +64,7 @@ def read_tidy(path: Path) -> TidyFile:
     names = text[: text.find(b"\n")].decode("utf-8", "replace").rstrip("\r").split(",")
     form: Literal["evaluations", "runs"] = "runs" if "num_evals" in names else "evaluations"
     optional = ("validation_value", *list(RUNS)[-3:])
-    rows, faults = cells.table(text, RUNS if form == "runs" else EVALUATIONS, optional)
+    rows, faults = csv_numbers.table(text, RUNS if form == "runs" else EVALUATIONS, optional)
     if faults:
         raise UserError(f"{path} is not a tidy table: {faults[0]}")
     if form == "evaluations":

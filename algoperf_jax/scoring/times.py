@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from algoperf_jax.scoring.board import Board, Time, TrialChoice
+from algoperf_jax.scoring.protocol import ScoringProtocol, Time, TrialChoice
 
 INFINITY = float("inf")
 
 
 def runs_from_evaluations(
-    trials: pl.DataFrame, evaluations: pl.DataFrame, board: Board
+    trials: pl.DataFrame, evaluations: pl.DataFrame, protocol: ScoringProtocol
 ) -> pl.DataFrame:
     """What each run came to: the first evaluation, in time, that meets the validation target.
 
@@ -21,19 +21,19 @@ def runs_from_evaluations(
     Args:
       trials: `run` (id), `workload` and any other columns.
       evaluations: `run`, `step`, `seconds`, `value`; in any order.
-      board: targets, directions, budgets.
+      protocol: targets, directions, budgets.
 
     Returns:
       `trials` with `num_evals` (Int64), `eval_index` (Int64, from 0, null for a miss), `step` and
       `seconds` (Float64, at the target, infinity for a miss).
     """
-    targets = [board.facts[name].target for name in board.workloads]
+    targets = [protocol.facts[name].target for name in protocol.workloads]
     facts = pl.DataFrame(
         {
-            "workload": list(board.workloads),
+            "workload": list(protocol.workloads),
             "sign": [1.0 if target.direction == "max" else -1.0 for target in targets],
             "target": [target.validation for target in targets],
-            "budget": [board.budget(name) for name in board.workloads],
+            "budget": [protocol.budget(name) for name in protocol.workloads],
         },
         schema_overrides={"workload": pl.String, "target": pl.Float64, "budget": pl.Float64},
     )
@@ -63,16 +63,16 @@ def runs_from_evaluations(
 
 
 def runs_from_summaries(
-    trials: pl.DataFrame, summaries: pl.DataFrame, board: Board
+    trials: pl.DataFrame, summaries: pl.DataFrame, protocol: ScoringProtocol
 ) -> pl.DataFrame:
     """The same for runs that were summarised elsewhere; a target met after the budget is a miss.
 
     Args:
       trials: `run`, `workload` and any other columns.
       summaries: `run`, `num_evals`, `eval_index`, `step`, `seconds`.
-      board: budgets.
+      protocol: budgets.
     """
-    budgets = {name: float(board.budget(name)) for name in board.workloads}
+    budgets = {name: float(protocol.budget(name)) for name in protocol.workloads}
     budget = pl.col("workload").replace_strict(budgets, return_dtype=pl.Float64)
     met = pl.col("seconds") < budget
     return trials.join(summaries, on="run").with_columns(
@@ -83,7 +83,7 @@ def runs_from_summaries(
 
 def study_times(
     runs: pl.DataFrame,
-    board: Board,
+    protocol: ScoringProtocol,
     *,
     time: Time = "seconds",
     trial_choice: TrialChoice = "min_time",
@@ -94,11 +94,11 @@ def study_times(
     Args:
       runs: `submission`, `workload`, `slot` (index of the study), `num_evals`, `eval_index`,
         `step`, `seconds`; one row per run.
-      board: workloads, and the number of studies.
+      protocol: workloads, and the number of studies.
       time: count seconds of submission time, or steps.
       trial_choice: `"min_time"`, the smallest time, or `"first_eval"`, the time of the trial with
         the smallest index of evaluation at the target, among equals the smaller time.
-      studies: numbers of studies of submissions where they are not the board's.
+      studies: numbers of studies of submissions where they differ from the protocol's.
 
     Returns:
       By submission, sorted by name, float64 [W, K]: infinity for a study that missed the target
@@ -113,12 +113,12 @@ def study_times(
     measured = runs.filter(pl.col("num_evals") > 0).select("submission", "workload").unique()
     result = {}
     for submission in sorted(runs["submission"].unique()):
-        shape = len(board.workloads), (studies or {}).get(submission, board.studies)
+        shape = len(protocol.workloads), (studies or {}).get(submission, protocol.studies)
         times_WxK = np.full(shape, np.nan)
         own = pl.col("submission") == submission
-        times_WxK[_positions(measured.filter(own)["workload"], board.workloads)] = np.inf
+        times_WxK[_positions(measured.filter(own)["workload"], protocol.workloads)] = np.inf
         found = reached.filter(own)
-        place = _positions(found["workload"], board.workloads), found["slot"].to_numpy()
+        place = _positions(found["workload"], protocol.workloads), found["slot"].to_numpy()
         times_WxK[place] = found["t"].to_numpy()
         result[submission] = times_WxK
     return result

@@ -1,16 +1,16 @@
-"""A plan in plain text: what is run, with which points, and what it costs at worst."""
+"""A plan in plain text: trials, points, and the cost in the worst case."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from algoperf_jax.suite.plan import PlannedTrial, counted, makespan_seconds, worst_case_seconds
-from algoperf_jax.suite.standing import TO_DO, UNFINISHED, Standing
+from algoperf_jax.suite.trial_status import TO_DO, UNFINISHED, TrialStatus
 
 
 def listing(
     trials: Sequence[PlannedTrial],
-    standings: Mapping[str, Standing],
+    statuses: Mapping[str, TrialStatus],
     default_point: Mapping[str, Any],
     slots: int | None,
 ) -> str:
@@ -18,7 +18,7 @@ def listing(
 
     Args:
       trials: all planned trials.
-      standings: by label of the trial.
+      statuses: by label of the trial.
       default_point: of trials without one of their own.
       slots: how many run at once, None where that is not known yet.
     """
@@ -28,10 +28,10 @@ def listing(
         seconds = workload.budget_seconds
         lines.append(
             f"{workload.name}: {counted(len(own), 'trial')} of at most {hours(seconds)}, "
-            f"{hours(seconds * len(own))} in all; {states(own, standings)}"
+            f"{hours(seconds * len(own))} in all; {states(own, statuses)}"
         )
     lines += ["", *points(trials, default_point), ""]
-    still = [trial for trial in trials if not standings[trial.label].ended]
+    still = [trial for trial in trials if not statuses[trial.label].ended]
     lines.append(
         f"worst case: {hours(worst_case_seconds(trials))} of submission time for {len(trials)} "
         f"trials, {hours(worst_case_seconds(still))} of it still to do; evaluations and "
@@ -43,9 +43,9 @@ def listing(
     return "\n".join(lines)
 
 
-def states(trials: Sequence[PlannedTrial], standings: Mapping[str, Standing]) -> str:
+def states(trials: Sequence[PlannedTrial], statuses: Mapping[str, TrialStatus]) -> str:
     """How many of the trials stand where."""
-    found = [standings[trial.label].state for trial in trials]
+    found = [statuses[trial.label].state for trial in trials]
     order = [TO_DO, UNFINISHED, *sorted(set(found) - {TO_DO, UNFINISHED})]
     return ", ".join(f"{found.count(state)} {state}" for state in order if state in found)
 

@@ -21,11 +21,11 @@ from algoperf_jax.tuning import Point, SearchSpace
 
 @dataclasses.dataclass(frozen=True)
 class PlannedWorkload:
-    """What a plan has to know of a workload.
+    """A workload of a plan.
 
     Attributes:
-      name: what records call it.
-      argument: what the command line calls it, a name or an import path.
+      name: as in records.
+      argument: as on the command line, a name or an import path.
       budget_seconds: submission time until a trial ends, the rule set's factor applied.
     """
 
@@ -39,7 +39,7 @@ class PlannedTrial:
     """One trial of a plan.
 
     Attributes:
-      workload: what is trained.
+      workload: the one to train.
       study: its number, from 0.
       trial: its number in the study, from 1.
       point: the hyperparameters drawn for it; None for the submission's default point.
@@ -57,7 +57,7 @@ class PlannedTrial:
 
 
 @dataclasses.dataclass(frozen=True)
-class Draw:
+class DrawnPoints:
     """The points of all studies, whatever part of them is run.
 
     Attributes:
@@ -102,7 +102,7 @@ def extent(
     A list of points gives no more trials than it has points.
 
     Args:
-      rules, tuning, scale: what is run.
+      rules, tuning, scale: of the suite.
       studies, trials: numbers that were given, None for the default.
       space: the search space there is, given or the submission's own.
       space_given: whether it was given, rather than the submission's own.
@@ -140,13 +140,15 @@ def extent(
     return Extent(studies, trials, draws=True)
 
 
-def draw(data: Any, space: SearchSpace, rules: RuleSet, seed: int, extent: Extent) -> Draw:
+def drawn_points(
+    data: Any, space: SearchSpace, rules: RuleSet, seed: int, extent: Extent
+) -> DrawnPoints:
     """The points of all studies that the rules have, or of more where more are run.
 
     Args:
       data, space: the search space, as JSON data and parsed.
-      rules, seed: what decides the draw.
-      extent: what is run.
+      rules, seed: they decide the draw.
+      extent: numbers of studies and trials.
     """
     studies = max(rules.external_studies, extent.studies)
     trials = max(rules.external_trials, extent.trials)
@@ -154,11 +156,11 @@ def draw(data: Any, space: SearchSpace, rules: RuleSet, seed: int, extent: Exten
         tuple(tuning_points.study_points(space, seed, study, trials, studies))
         for study in range(studies)
     )
-    return Draw(data, drawn)
+    return DrawnPoints(data, drawn)
 
 
 def planned_trials(
-    workloads: Sequence[PlannedWorkload], extent: Extent, drawn: Draw | None
+    workloads: Sequence[PlannedWorkload], extent: Extent, drawn: DrawnPoints | None
 ) -> tuple[PlannedTrial, ...]:
     """All trials, in the order in which they are begun: each workload's first trial comes first.
 

@@ -1,4 +1,4 @@
-"""`plan.json`: what was decided before the first trial of a suite, and holds for all of them.
+"""`plan.json`: the decisions made before the first trial of a suite, which bind all of them.
 
 It lies in the submission's folder of an experiment. Later calls may run other parts of the plan
 (more workloads, studies or trials), but nothing that is written in it may change: a score mixes no
@@ -13,12 +13,12 @@ from typing import Any
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import read_json, write_json
-from algoperf_jax.suite.plan import Draw
+from algoperf_jax.suite.plan import DrawnPoints
 
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """What all trials of a suite have in common.
+    """The values that all trials of a suite share.
 
     Attributes:
       submission: its name in the records.
@@ -40,7 +40,7 @@ class Agreement:
     eval_every_steps: int | None
     replicas: int | None
     default_point: Mapping[str, Any]
-    drawn: Draw | None
+    drawn: DrawnPoints | None
     budgets: Mapping[str, float]
 
     def as_json(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def check(path: Path, agreement: Agreement) -> None:
     """Holds the plan against the one that is there, if there is one.
 
     Raises:
-      UserError: there is another plan; says what is there and what it is now.
+      UserError: there is another plan; the message has both values of each difference.
     """
     there = read_json(path)
     if there is not None and (differing := _differences(there, agreement.as_json())):

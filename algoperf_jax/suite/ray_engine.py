@@ -4,7 +4,7 @@ Every node needs this environment at the same path, and the folders of records a
 On its node a trial is supervised as on one machine. When the node is lost, the trial is begun again
 on another one, from its newest checkpoint; a lock on its log makes the new process wait until the
 old one is certainly gone. Nothing waits in Ray's own queue but what fits: which trials run, and in
-which order, is decided by `running.run` as on one machine.
+which order, is decided by `scheduler.run` as on one machine.
 """
 
 import logging

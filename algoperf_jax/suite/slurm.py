@@ -21,16 +21,16 @@ def script(
 ) -> str:
     """The script, for `sbatch FILE`.
 
-    Each task runs `train.py` itself, so a task that Slurm preempts and queues again resumes its
-    trial. A task that a node or the memory limit kills leaves its trial unfinished: submit the
-    script again, and it goes on from its checkpoint; trials that have ended stay as they are.
+    Each task runs `train.py` itself. After a preemption Slurm queues the task again, and it resumes
+    its trial. After the loss of a node or a kill for memory, submit the script again: unfinished
+    trials go on from their checkpoints, and trials that have ended stay as they are.
 
     Args:
-      jobs: what is still to be done; at least one.
+      jobs: those of trials that have not ended; at least one.
       python: the interpreter.
       name: of the Slurm job.
       at_once: how many tasks run at once, None for as many as there is room for.
-      gpus, cpus: what each task asks for, None to ask for nothing.
+      gpus, cpus: requested for each task; None for no request.
     """
     most = max(EVALUATION_FACTOR * job.budget_seconds + job.grace_seconds for job in jobs)
     logs = jobs[0].log.parent

@@ -1,19 +1,21 @@
 """One trial as a child process, supervised.
 
-A trial that crashes, hangs or is killed costs that trial alone: where the process could not write
-its outcome itself, its supervisor does.
+A trial that crashes, hangs or is killed costs that trial alone. Its supervisor writes the outcome
+if the process could not.
 
     exit with an outcome.json          the trial has ended, as it says there
     exit status 2, no outcome          refused: the command is at fault; nothing is recorded
+    exit status 3, no outcome          blocked: this trial's folder holds another one, is in use or
+                                       cannot be resumed; nothing is recorded, others go on
     status 130, SIGINT or SIGTERM      interrupted by a person or a scheduler; nothing is recorded,
                                        and the same command resumes the trial
-    SIGKILL                            failed: what an out-of-memory kill looks like
+    SIGKILL                            failed: the system kills so when memory runs out
     anything else without an outcome   failed, with the last line it wrote
     no exit within the limit           killed and failed
 
-The limit: wall time since the start, less what the record says of evaluations and records in this
-time, may exceed the budget by `grace_seconds`. The grace covers what is not on the submission clock
-and not yet in the record: imports, compilation, the evaluation under way.
+The limit: wall time since the start may exceed the budget by `grace_seconds`, where time for
+evaluations and records does not count as far as the record has it. The grace covers the rest of the
+time off the submission clock: imports, compilation, the evaluation under way.
 """
 
 import contextlib
@@ -28,8 +30,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
+from algoperf_jax.errors import TrialError, UserError
 from algoperf_jax.files import write_json
-from algoperf_jax.suite.standing import course, standing
+from algoperf_jax.suite.trial_status import last_evaluation, trial_status
 
 GRACE_SECONDS = {"mini": 600.0, "full": 3600.0}
 """By scale. The longest evaluation of the benchmark takes minutes on its hardware, and may take
@@ -41,6 +44,7 @@ INTERRUPT_PATIENCE_SECONDS = 20.0
 Clock = Callable[[], float]
 
 REFUSED = "refused"
+BLOCKED = "blocked"
 INTERRUPTED = "interrupted"
 BUSY = "busy"
 LOST = "lost"
@@ -48,7 +52,7 @@ LOST = "lost"
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What a process is to do; can be sent to another machine.
+    """One trial to run; can be sent to another machine.
 
     Attributes:
       label: the trial in words, unique in a suite.
@@ -76,8 +80,8 @@ class Ended:
     Attributes:
       job: what it was to do.
       status: the status of the trial's outcome, or else `"refused"` (the command is at fault),
-        `"interrupted"`, `"busy"` (another process is at work on it) or `"lost"` (with the machine
-        it ran on); these leave no outcome.
+        `"blocked"` (this trial alone cannot begin), `"interrupted"`, `"busy"` (another process is
+        at work on it) or `"lost"` (with the machine it ran on); these leave no outcome.
       reason: one line.
       wall_seconds: since its start.
     """
@@ -115,7 +119,7 @@ class Child:
             _lock(log)
             self._log_start = log.seek(0, os.SEEK_END)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "algoperf_jax.suite.leash", *job.command],
+                [sys.executable, "-m", "algoperf_jax.suite.ends_with_parent", *job.command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -123,7 +127,7 @@ class Child:
                 start_new_session=True,  # Ctrl-C reaches the trials through their supervisor only
             )
         self._started = now()
-        self._untimed_before = course(job.folder).untimed_seconds
+        self._untimed_before = last_evaluation(job.folder).untimed_seconds
 
     @property
     def job(self) -> Job:
@@ -142,7 +146,7 @@ class Child:
             return self._ended(*self._verdict(code))
         if self.wall_seconds <= self._job.budget_seconds + self._job.grace_seconds:
             return None
-        untimed = max(0.0, course(self._job.folder).untimed_seconds - self._untimed_before)
+        untimed = max(0.0, last_evaluation(self._job.folder).untimed_seconds - self._untimed_before)
         timed = self.wall_seconds - untimed
         if timed <= self._job.budget_seconds + self._job.grace_seconds:
             return None
@@ -175,11 +179,12 @@ class Child:
             os.killpg(self._process.pid, number)
 
     def _verdict(self, code: int) -> tuple[str, str]:
-        found = standing(self._job.folder)
+        found = trial_status(self._job.folder)
         if found.ended:
             return found.state, found.reason
-        if code == 2:
-            return REFUSED, self._last_line().removeprefix("error: ")
+        refusals = {UserError.exit_status: REFUSED, TrialError.exit_status: BLOCKED}
+        if code in refusals:
+            return refusals[code], self._last_line().removeprefix("error: ")
         if code in (130, -signal.SIGINT, -signal.SIGTERM):
             return INTERRUPTED, "stopped from outside; the same command resumes it"
         if code == -signal.SIGKILL:
@@ -191,7 +196,7 @@ class Child:
     def _ended(self, status: str, reason: str) -> Ended:
         if self._process.stdin:
             self._process.stdin.close()
-        if status == "failed" and not standing(self._job.folder).ended:
+        if status == "failed" and not trial_status(self._job.folder).ended:
             record_failure(self._job.folder, reason)
         return Ended(self._job, status, reason, self.wall_seconds)
 

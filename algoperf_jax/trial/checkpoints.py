@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from algoperf_jax.errors import UserError, one_line
+from algoperf_jax.errors import TrialError, one_line
 
 NEWEST_KEPT = 2
 
@@ -100,7 +100,7 @@ class Checkpoints:
           like: a state in whose structure the arrays come back.
 
         Raises:
-          UserError: there are checkpoints and none can be read, or the arrays are not those of
+          TrialError: there are checkpoints and none can be read, or the arrays are not those of
             `like`, with the first that differs.
         """
         unreadable: dict[int, str] = {}
@@ -118,7 +118,7 @@ class Checkpoints:
             return found._replace(state=state, unreadable=unreadable)
         if unreadable:
             faults = "; ".join(f"step {step}: {fault}" for step, fault in unreadable.items())
-            raise UserError(
+            raise TrialError(
                 f"cannot resume: no checkpoint in {self._folder} can be read ({faults}); put a "
                 "copy of one in its place, or begin this trial again with --overwrite"
             )
@@ -190,7 +190,7 @@ def _with_arrays(like: Any, arrays: Mapping[str, np.ndarray], where: str) -> Any
     for name in expected.keys() | arrays.keys():
         a, b = expected.get(name), arrays.get(name)
         if a is None or b is None or a.shape != b.shape or a.dtype != b.dtype:
-            raise UserError(
+            raise TrialError(
                 f"{where} does not fit this trial at {name}: expected {_type(a)}, found {_type(b)}"
             )
 

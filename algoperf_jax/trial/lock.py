@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from algoperf_jax.errors import UserError
+from algoperf_jax.errors import TrialError
 
 NAME = ".lock"
 """The lock's file in a trial's folder; it says who holds it, or held it last."""
@@ -25,7 +25,7 @@ def sole_use(folder: Path) -> Iterator[None]:
     On a file system without locks it does nothing: to start a trial there twice is up to its user.
 
     Raises:
-      UserError: another process holds it, with its number and host.
+      TrialError: another process holds it, with its number and host.
     """
     with _locked(folder) as file:
         file.seek(0)
@@ -46,7 +46,7 @@ def _locked(folder: Path) -> Iterator[IO[str]]:
             except BlockingIOError:
                 file.seek(0)
                 holder = file.read().strip() or "another process"
-                raise UserError(
+                raise TrialError(
                     f"{folder}: {holder} is at work on this trial, as {path} says; wait for it, "
                     "end it, or choose another --experiment_dir"
                 ) from None
@@ -62,7 +62,7 @@ def _opened(path: Path) -> IO[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         return open(path, "a+", encoding="utf-8")
     except OSError as error:
-        raise UserError(
+        raise TrialError(
             f"cannot write the record to {path.parent}: {error.strerror}; "
             "name a folder you may write to with --experiment_dir"
         ) from None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from algoperf_jax.data.cpu_tensorflow import import_tensorflow
-from algoperf_jax.errors import UserError
+from algoperf_jax.errors import TrialError, UserError
 from algoperf_jax.files import Row, read_json, to_json, write_csv, write_json
 from algoperf_jax.trial import lock
 
@@ -38,7 +38,7 @@ def trial_folder(
 
 
 def check_folder(folder: Path, configuration: Mapping[str, Any]) -> None:
-    """Raises a `UserError` when the folder holds a finished trial or one of another kind."""
+    """Raises a `TrialError` when the folder holds a finished trial or one of another kind."""
     meta_data = read_json(folder / "meta_data.json")
     if meta_data is None:
         return
@@ -50,13 +50,13 @@ def check_folder(folder: Path, configuration: Mapping[str, Any]) -> None:
         if to_json(there.get(name)) != to_json(value)
     ]
     if differing:
-        raise UserError(
+        raise TrialError(
             f"{folder} holds a trial of another configuration: {'; '.join(differing)}; choose "
             "another --experiment_dir, or --overwrite to discard that trial"
         )
     outcome = read_json(folder / "outcome.json")
     if outcome is not None:
-        raise UserError(
+        raise TrialError(
             f"{folder} holds this trial already, ended: {outcome['status']}, {outcome['reason']}; "
             "choose another --experiment_dir, or --overwrite to run it again"
         )

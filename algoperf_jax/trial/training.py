@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from algoperf_jax.control import Control, Directive, Progress
-from algoperf_jax.errors import UserError, one_line
+from algoperf_jax.errors import TrialError, UserError, one_line
 from algoperf_jax.selection import Moment
 from algoperf_jax.submission import Submission, TrainState
 from algoperf_jax.trial.archive import Archive, Snapshot, discard_by_job, sole_use_by_job
@@ -139,7 +139,7 @@ class TimedLoop:
             raise
         except Exception as raised:
             if self._archive.interrupted:  # it stays as it is, to be resumed when mended
-                raise UserError(f"cannot resume {self._folder}: {one_line(raised)}") from raised
+                raise TrialError(f"cannot resume {self._folder}: {one_line(raised)}") from raised
             self._archive.open()
             return self._failure(raised)
         try:

@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 import run_suite
 
+import reference_algorithms
 import workloads
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import read_json, write_json
-from algoperf_jax.scoring.entries import read_entries
-from algoperf_jax.suite.standing import Standing
-from algoperf_jax.suite.supervision import Job
-from algoperf_jax.trial.lock import sole_use
+from algoperf_jax.scoring.submission_info import read_infos
 from algoperf_jax.tuning import parse, study_points
 from reference_algorithms.nadamw import SEARCH_SPACE
 from workloads.facts import BASE
@@ -115,20 +113,8 @@ def test_metadata_beside_the_submission_go_where_scoring_reads_them(run, tmp_pat
     }
     write_json(tmp_path / "mine.json", metadata)
     run(*flags)
-    entry = read_entries(tmp_path / "mini" / "template" / "submission.json")[0]
-    assert (entry.name, entry.tuning, entry.authors) == ("Mine", "external", ("A. Author",))
-
-
-def test_records_of_a_trial_that_runs_are_not_discarded(tmp_path):
-    running = tmp_path / "study_0" / "ogbg_jax" / "trial_2"
-    for trial in (running.with_name("trial_1"), running):
-        trial.mkdir(parents=True)
-        write_json(trial / "meta_data.json", {})
-    with sole_use(running), pytest.raises(UserError, match="trial_2: process .* is at work"):
-        run_suite.discard(tmp_path)
-    assert (running.with_name("trial_1") / "meta_data.json").exists()
-    run_suite.discard(tmp_path)
-    assert not (tmp_path / "study_0").exists()
+    info = read_infos(tmp_path / "mini" / "template" / "submission.json")[0]
+    assert (info.name, info.tuning, info.authors) == ("Mine", "external", ("A. Author",))
 
 
 def test_a_search_space_that_the_submission_does_not_take_is_refused(run, tmp_path):
@@ -167,6 +153,26 @@ def test_suite_runs_records_deaths_and_goes_on_where_it_stopped(run, tmp_path):
         run(*flags, "--seed=1", "--dry_run")
 
 
+def test_a_folder_that_cannot_be_resumed_costs_that_trial_alone(run, tmp_path):
+    shared = {"scale": "mini", "submission": "nadamw", "rules": "v0.5", "tuning": "external"}
+    point = study_points(parse(SEARCH_SPACE), 0, 0, 5, 5)[0]
+    point = {**reference_algorithms.get("nadamw").hyperparameters, **point}
+    limits = {"seed": 0, "max_steps": 2, "eval_every_steps": 1}
+    configuration = {**shared, **limits, "hyperparameters": point, "submission_source": "other"}
+    study = tmp_path / "mini" / "nadamw" / "study_0" / "quick_jax"
+    (study / "trial_1").mkdir(parents=True)
+    write_json(study / "trial_1" / "meta_data.json", {"configuration": configuration})
+    status, out = run(
+        *("--workloads=suite_workloads:quick", "--trials=2", "--eval_every_steps=1"),
+        "--max_steps=2",
+    )
+    assert status == 1
+    assert "blocked: quick study 0 trial 1" in out
+    assert "holds a trial of another configuration" in out
+    assert "reached: quick study 0 trial 2" in out
+    assert not (study / "trial_1" / "outcome.json").exists()
+
+
 def test_slurm_script_holds_what_is_still_to_be_done(run, tmp_path):
     script = tmp_path / "suite.sh"
     status, out = run("--workloads=ogbg", "--studies=2", f"--slurm={script}", "--gpus_per_trial=8")
@@ -175,25 +181,6 @@ def test_slurm_script_holds_what_is_still_to_be_done(run, tmp_path):
     text = script.read_text()
     assert "--study=1 --trial=1" in text
     assert "#SBATCH --array=0-1\n" in text
-
-
-def test_failed_trials_are_discarded_on_request_and_others_kept(tmp_path):
-    jobs = [
-        Job(status, "toy", (), tmp_path / status, tmp_path / "log", 1.0, 1.0)
-        for status in ("failed", "reached")
-    ]
-    for job in jobs:
-        job.folder.mkdir()
-    run_suite.discard_failed(jobs, {job.label: Standing(job.label) for job in jobs})
-    assert [job.folder.exists() for job in jobs] == [False, True]
-
-
-def test_overwriting_discards_plan_studies_and_logs_and_nothing_else(tmp_path):
-    for name in ("study_0", "study_12", "logs", "mine"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "plan.json").write_text("{}")
-    run_suite.discard(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 @pytest.mark.parametrize("script", ["run_suite.py", "check_submission.py"])

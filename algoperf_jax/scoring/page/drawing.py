@@ -13,9 +13,9 @@ def drawn(plot: Plot, id_: str, caption: Markup | str, group: str, tall: bool = 
     """The plot with its caption; the page's script draws it when it comes into view.
 
     Args:
-      plot: what it shows.
+      plot: its data, layout and description.
       id_: of the element on its page.
-      caption: what stands above it.
+      caption: the text above it.
       group: the legend whose buttons hide its lines.
       tall: whether it is the page's main plot.
     """
@@ -38,9 +38,9 @@ def legend(lines: Iterable[Line], group: str, notes: Sequence[str] = ()) -> Mark
     """A button per line, which hides it and shows it again in all plots of a group.
 
     Args:
-      lines: what to name.
+      lines: those of the plots.
       group: of the plots.
-      notes: for each line what stands behind its name; none where empty.
+      notes: for each line a text behind its name, or an empty one.
     """
     lines = list(lines)
     buttons = []

@@ -4,9 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from algoperf_jax.rules import Tuning
-from algoperf_jax.scoring.complaints import counts
 from algoperf_jax.scoring.curves import Curve, counted_curve
-from algoperf_jax.scoring.entries import Entry
+from algoperf_jax.scoring.input_warnings import counts
 from algoperf_jax.scoring.leaderboard import Leaderboard
 from algoperf_jax.scoring.page.drawing import drawn, legend
 from algoperf_jax.scoring.page.html_table import html_table
@@ -20,7 +19,8 @@ from algoperf_jax.scoring.page.plots import (
     workload_plot,
 )
 from algoperf_jax.scoring.page.shell import page
-from algoperf_jax.scoring.tables import Table, all_tables
+from algoperf_jax.scoring.submission_info import SubmissionInfo
+from algoperf_jax.scoring.tables import TextTable, all_tables
 
 RULES: Mapping[Tuning, str] = {"external": "External tuning", "self": "Self-tuning"}
 """Headings of the tuning rules."""
@@ -35,11 +35,11 @@ def front_page(leaderboards: Sequence[Leaderboard], pages: Mapping[Key, str], fo
       footer: its last line.
     """
     links, body = [], []
-    for board in leaderboards:
-        tuning = board.standings.board.tuning
-        links += _links(tuning, prefixed=len(leaderboards) > 1, curves=bool(board.curves))
-        body.append(_rule(board, pages))
-    rules = leaderboards[0].standings.board.rules.name
+    for leaderboard in leaderboards:
+        tuning = leaderboard.results.protocol.tuning
+        links += _links(tuning, prefixed=len(leaderboards) > 1, curves=bool(leaderboard.curves))
+        body.append(_rule(leaderboard, pages))
+    rules = leaderboards[0].results.protocol.rules.name
     return page(
         title="Leaderboard",
         subtitle=f"AlgoPerf: training algorithms, rules {rules}. Time to reach a target.",
@@ -51,19 +51,19 @@ def front_page(leaderboards: Sequence[Leaderboard], pages: Mapping[Key, str], fo
     )
 
 
-def name_of(entry: Entry, baseline: bool) -> Markup:
+def name_of(info: SubmissionInfo, baseline: bool) -> Markup:
     """A submission's name for readers, with its name in the records where that differs."""
-    name = element("em", entry.name) if baseline else element("span", entry.name)
+    name = element("em", info.name) if baseline else element("span", info.name)
     return joined(
-        [name, element("small", breakable(entry.id)) if entry.id != entry.name else None], " "
+        [name, element("small", breakable(info.id)) if info.id != info.name else None], " "
     )
 
 
-def notices(board: Leaderboard) -> Markup | None:
-    """What a reader of the scores has to know."""
-    lines = list(board.notices)
-    if board.complaints:
-        lines.append(f"warnings while the records were read: {counts(board.complaints)}")
+def notices(leaderboard: Leaderboard) -> Markup | None:
+    """Notices for readers of the scores, and numbers of warnings."""
+    lines = list(leaderboard.notices)
+    if leaderboard.warnings:
+        lines.append(f"warnings while the records were read: {counts(leaderboard.warnings)}")
     items = [element("li", line) for line in lines]
     return element("ul", *items, class_="notices") if items else None
 
@@ -79,19 +79,21 @@ def _links(tuning: Tuning, prefixed: bool, curves: bool) -> list[Markup]:
     ]
 
 
-def _rule(board: Leaderboard, pages: Mapping[Key, str]) -> Markup:
+def _rule(leaderboard: Leaderboard, pages: Mapping[Key, str]) -> Markup:
     """Everything about one tuning rule."""
-    standings, tuning = board.standings, board.standings.board.tuning
-    lines = submission_lines(board)
+    results, tuning = leaderboard.results, leaderboard.results.protocol.tuning
+    lines = submission_lines(leaderboard)
     names = [
         element(
             "a",
-            name_of(board.entries[name], name == standings.baseline),
+            name_of(leaderboard.infos[name], name == results.baseline),
             href=pages[Key(tuning, name)],
         )
-        for name in standings.ranking
+        for name in results.ranking
     ]
-    shown = {table.name: table for table in all_tables(standings, board.entries, board.published)}
+    shown = {
+        table.name: table for table in all_tables(results, leaderboard.infos, leaderboard.published)
+    }
 
     def show(table: str, left_out: Collection[str] = (), shaded: bool = False) -> Markup:
         return html_table(
@@ -103,20 +105,20 @@ def _rule(board: Leaderboard, pages: Mapping[Key, str]) -> Markup:
             after=_downloads(tuning, shown[table]),
         )
 
-    scores = [f"{standings.exact_S[standings.submissions.index(name)]:.4f}" for name in lines]
+    scores = [f"{results.exact_S[results.submissions.index(name)]:.4f}" for name in lines]
     group = f"{tuning}-legend"
     return element(
         "section",
         element("h2", RULES[tuning], id=tuning),
-        element("p", board.title, class_="about"),
-        notices(board),
+        element("p", leaderboard.title, class_="about"),
+        notices(leaderboard),
         element("h3", "Scores", id=f"{tuning}-scores"),
         show("leaderboard", left_out=["name"]),
         element("h3", "Performance profile", id=f"{tuning}-profile"),
         element(
             "div",
             drawn(
-                profile_plot(board, lines),
+                profile_plot(leaderboard, lines),
                 f"{tuning}-profile-plot",
                 "How many workloads each submission solves within a multiple of the fastest time. "
                 "The score is the mean height of its line.",
@@ -132,12 +134,12 @@ def _rule(board: Leaderboard, pages: Mapping[Key, str]) -> Markup:
         show("speedups") if "speedups" in shown else None,
         element("h3", "How far scores can be relied on", id=f"{tuning}-reliability"),
         show("scores"),
-        *_curves(board, lines, group),
+        *_curves(leaderboard, lines, group),
         aria_labelledby=tuning,
     )
 
 
-def _downloads(tuning: Tuning, table: Table) -> Markup:
+def _downloads(tuning: Tuning, table: TextTable) -> Markup:
     links = [
         element(
             "a", label, href=table_file(tuning, table, suffix), aria_label=f"{table.title}: {label}"
@@ -147,33 +149,33 @@ def _downloads(tuning: Tuning, table: Table) -> Markup:
     return element("p", "This table as ", joined(links, " or "), class_="downloads")
 
 
-def _curves(board: Leaderboard, lines: Mapping[str, Line], group: str) -> list[Markup | None]:
+def _curves(leaderboard: Leaderboard, lines: Mapping[str, Line], group: str) -> list[Markup | None]:
     """A plot per workload with one run of each submission."""
-    standings, plan = board.standings, board.standings.board
-    tuning = plan.tuning
+    results, protocol = leaderboard.results, leaderboard.results.protocol
+    tuning = protocol.tuning
     heading = element("h3", "Training curves", id=f"{tuning}-curves")
-    if not board.curves:
+    if not leaderboard.curves:
         text = "The records that were scored are summaries; they hold no curves."
         return [heading, element("p", text)]
     own: dict[tuple[str, str], list[Curve]] = defaultdict(list)
-    for run in board.curves:
+    for run in leaderboard.curves:
         own[run.workload, run.submission].append(run)
     plots: dict[str, Plot] = {}
-    for w, workload in enumerate(plan.workloads):
+    for w, workload in enumerate(protocol.workloads):
         runs = [
             (line, curve)
             for name, line in lines.items()
-            if (curve := counted_curve(own[workload, name], standings.study_times[name][w], plan))
+            if (curve := counted_curve(own[workload, name], results.study_times[name][w], protocol))
         ]
         if runs:
-            plots[workload] = workload_plot(workload, plan, runs)
+            plots[workload] = workload_plot(workload, protocol, runs)
     figures = {
         workload: drawn(plot, f"{tuning}-{workload}-plot", plot.title, group)
         for workload, plot in plots.items()
     }
-    base = [figures[name] for name in plan.base if name in figures]
-    held_out = [figures[name] for name in plan.held_out if name in figures]
-    there = {curve.submission for curve in board.curves}
+    base = [figures[name] for name in protocol.base if name in figures]
+    held_out = [figures[name] for name in protocol.held_out if name in figures]
+    there = {curve.submission for curve in leaderboard.curves}
     missing = [line.label for name, line in lines.items() if name not in there]
     text = (
         "One run of each submission: that of the median study, or the one with the best value "

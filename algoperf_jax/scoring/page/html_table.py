@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from algoperf_jax.scoring.page.markup import Markup, breakable, element, joined
-from algoperf_jax.scoring.tables import MARKS, MEANINGS, Table
+from algoperf_jax.scoring.tables import MARKS, MEANINGS, TextTable
 
 SHADES = 5
 """Steps of shading from 0 to 1."""
@@ -16,7 +16,7 @@ _MARK_MEANINGS = {mark: MEANINGS[status] for status, mark in MARKS.items()}
 
 
 def html_table(
-    table: Table,
+    table: TextTable,
     id_: str,
     *,
     names: Sequence[Markup] | None = None,

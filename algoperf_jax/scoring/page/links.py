@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from algoperf_jax.rules import Tuning
 from algoperf_jax.scoring.leaderboard import Leaderboard
-from algoperf_jax.scoring.tables import Table
+from algoperf_jax.scoring.tables import TextTable
 
 LONGEST = 80
 
@@ -26,9 +26,9 @@ def submission_pages(leaderboards: Sequence[Leaderboard]) -> dict[Key, str]:
     """
     pages: dict[Key, str] = {}
     taken: set[str] = set()
-    for board in leaderboards:
-        tuning = board.standings.board.tuning
-        for name in board.standings.submissions:
+    for leaderboard in leaderboards:
+        tuning = leaderboard.results.protocol.tuning
+        for name in leaderboard.results.submissions:
             stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:LONGEST] or "_"
             found, number = stem, 1
             # Some file systems do not tell capitals from small letters.
@@ -40,6 +40,6 @@ def submission_pages(leaderboards: Sequence[Leaderboard]) -> dict[Key, str]:
     return pages
 
 
-def table_file(tuning: Tuning, table: Table, suffix: str) -> str:
+def table_file(tuning: Tuning, table: TextTable, suffix: str) -> str:
     """The file that holds a table for a README or a spreadsheet, relative to the front page."""
     return f"tables/{tuning}_{table.name}.{suffix}"

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from algoperf_jax.scoring.board import Board
 from algoperf_jax.scoring.curves import Curve
 from algoperf_jax.scoring.figure import profile_steps
 from algoperf_jax.scoring.leaderboard import Leaderboard
 from algoperf_jax.scoring.lines import LineStyle, line_style
+from algoperf_jax.scoring.protocol import ScoringProtocol
 from algoperf_jax.scoring.tables import ranked
 
 GRID = 0.02
@@ -46,8 +46,8 @@ class Plot(NamedTuple):
 
     Attributes:
       data, layout: as plotly takes them.
-      title: what stands above it.
-      description: what it shows, in words, for those who do not see it.
+      title: the text above it.
+      description: its content in words, for readers who do not see it.
     """
 
     data: list[dict[str, Any]]
@@ -56,26 +56,26 @@ class Plot(NamedTuple):
     description: str
 
 
-def submission_lines(board: Leaderboard) -> dict[str, Line]:
-    """The line of each submission, by rank, the same in all plots of the board."""
+def submission_lines(leaderboard: Leaderboard) -> dict[str, Line]:
+    """The line of each submission, by rank, the same in all plots of the leaderboard."""
     return {
-        name: Line(f"line-{number}", board.entries[name].name, line_style(number))
-        for number, (name, _) in enumerate(ranked(board.standings))
+        name: Line(f"line-{number}", leaderboard.infos[name].name, line_style(number))
+        for number, (name, _) in enumerate(ranked(leaderboard.results))
     }
 
 
-def profile_plot(board: Leaderboard, lines: Mapping[str, Line]) -> Plot:
+def profile_plot(leaderboard: Leaderboard, lines: Mapping[str, Line]) -> Plot:
     """The performance profiles from 1 to r_max, as steps."""
-    standings, r_max = board.standings, board.standings.board.rules.r_max
+    results, r_max = leaderboard.results, leaderboard.results.protocol.rules.r_max
     data, parts = [], []
-    for name, i in ranked(standings):
-        taus_T, shares_T = profile_steps(standings.ratios_SxB[i], r_max)
+    for name, i in ranked(results):
+        taus_T, shares_T = profile_steps(results.ratios_SxB[i], r_max)
         grid_T = np.unique(np.concatenate([taus_T, np.arange(1.0, r_max, GRID)]))
         heights_T = shares_T[np.searchsorted(taus_T, grid_T, side="right") - 1]
         hover = "<b>%{fullData.name}</b><br>%{y:.1%} of workloads within %{x:.2f} times the fastest"
         trace = _trace(lines[name], grid_T.round(6), heights_T.round(6), hover)
         data.append({**trace, "line": {**trace["line"], "shape": "hv"}})
-        parts.append(f"{lines[name].label} {standings.exact_S[i]:.4f}")
+        parts.append(f"{lines[name].label} {results.exact_S[i]:.4f}")
     layout = {
         "xaxis": {"title": {"text": "time relative to the fastest"}, "range": [1, r_max]},
         "yaxis": {
@@ -90,7 +90,7 @@ def profile_plot(board: Leaderboard, lines: Mapping[str, Line]) -> Plot:
 
 def workload_plot(
     workload: str,
-    board: Board,
+    protocol: ScoringProtocol,
     drawn: Iterable[tuple[Line, Curve]],
     bold: Sequence[Curve] = (),
 ) -> Plot:
@@ -100,12 +100,12 @@ def workload_plot(
 
     Args:
       workload: which one.
-      board: target and budget.
+      protocol: target and budget.
       drawn: each run with its line; a run is named by study and trial where it has no line of its
         own.
       bold: the runs that stand out; all where none is named.
     """
-    target, budget = board.facts[workload].target, float(board.budget(workload))
+    target, budget = protocol.facts[workload].target, float(protocol.budget(workload))
     unit, name = (HOUR, "h") if budget >= HOUR else (1.0, "s")
     drawn = list(drawn)
     data = []
@@ -127,7 +127,10 @@ def workload_plot(
             "title": {"text": f"submission time ({name})"},
             "range": [0, 1.04 * budget / unit],
         },
-        "yaxis": {"title": {"text": html.escape(metric)}, "range": _range(drawn, board, workload)},
+        "yaxis": {
+            "title": {"text": html.escape(metric)},
+            "range": _range(drawn, protocol, workload),
+        },
         **_goal(target.validation, budget / unit),
     }
     reached = sum(curve.at_target is not None for _, curve in drawn)
@@ -170,13 +173,15 @@ def _rounded(numbers_N: np.ndarray) -> list[float]:
     return [float(f"{x:.5g}") for x in numbers_N]
 
 
-def _range(drawn: Sequence[tuple[Line, Curve]], board: Board, workload: str) -> list[float]:
+def _range(
+    drawn: Sequence[tuple[Line, Curve]], protocol: ScoringProtocol, workload: str
+) -> list[float]:
     """What the axis of values shows: target, best values, and most of the way of a usual run.
 
     The first evaluations, of a model just initialised, and runs that diverge would flatten
     everything else.
     """
-    target = board.facts[workload].target
+    target = protocol.facts[workload].target
     sign = 1.0 if target.direction == "max" else -1.0
     goal = sign * target.validation
     runs = [curve.values_N[np.isfinite(curve.values_N)] * sign for _, curve in drawn]

@@ -38,13 +38,13 @@ def site(leaderboards: Sequence[Leaderboard], script: str, footer: str) -> dict[
     """
     pages = submission_pages(leaderboards)
     files = {"index.html": front_page(leaderboards, pages, footer)}
-    for board in leaderboards:
-        standings, tuning = board.standings, board.standings.board.tuning
-        for name in standings.submissions:
-            files[pages[Key(tuning, name)]] = submission_page(board, name, footer)
-        for table in all_tables(standings, board.entries, board.published):
+    for leaderboard in leaderboards:
+        results, tuning = leaderboard.results, leaderboard.results.protocol.tuning
+        for name in results.submissions:
+            files[pages[Key(tuning, name)]] = submission_page(leaderboard, name, footer)
+        for table in all_tables(results, leaderboard.infos, leaderboard.published):
             files[table_file(tuning, table, "csv")] = formats.as_csv(table)
-            text = formats.as_markdown(table, standings.baseline)
+            text = formats.as_markdown(table, results.baseline)
             files[table_file(tuning, table, "md")] = text
     folder = resources.files(__package__) / "assets"
     files |= {f"assets/{name}": (folder / name).read_text(encoding="utf-8") for name in ASSETS}

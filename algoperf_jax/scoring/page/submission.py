@@ -1,4 +1,4 @@
-"""The page of one submission: who, what, its times, and all its runs."""
+"""The page of one submission: facts about it, its times, and all its runs."""
 
 import math
 from collections import defaultdict
@@ -15,32 +15,32 @@ from algoperf_jax.scoring.page.html_table import html_table
 from algoperf_jax.scoring.page.markup import Markup, element
 from algoperf_jax.scoring.page.plots import Line, workload_plot
 from algoperf_jax.scoring.page.shell import page
-from algoperf_jax.scoring.tables import MEANINGS, NOT_STATED, Table
+from algoperf_jax.scoring.tables import MEANINGS, NOT_STATED, TextTable
 
 LEGEND = "legend"
 
 
-def submission_page(board: Leaderboard, name: str, footer: str) -> str:
+def submission_page(leaderboard: Leaderboard, name: str, footer: str) -> str:
     """The page of a submission on a leaderboard.
 
     Args:
-      board: with the submission in it.
+      leaderboard: with the submission in it.
       name: of the submission in the records.
       footer: the last line.
     """
-    entry, tuning = board.entries[name], board.standings.board.tuning
-    curves = [curve for curve in board.curves if curve.submission == name]
+    info, tuning = leaderboard.infos[name], leaderboard.results.protocol.tuning
+    curves = [curve for curve in leaderboard.curves if curve.submission == name]
     return page(
-        title=entry.name,
-        subtitle=f"{RULES[tuning]}, rules {board.standings.board.rules.name}",
+        title=info.name,
+        subtitle=f"{RULES[tuning]}, rules {leaderboard.results.protocol.rules.name}",
         body=[
-            element("p", entry.description) if entry.description else None,
-            _facts(board, name),
-            notices(board),
+            element("p", info.description) if info.description else None,
+            _facts(leaderboard, name),
+            notices(leaderboard),
             element("h2", "Times to target", id="times"),
-            html_table(times_table(board, name), "times-table"),
+            html_table(times_table(leaderboard, name), "times-table"),
             element("h2", "Training curves", id="curves"),
-            *_curves(board, name, curves),
+            *_curves(leaderboard, name, curves),
         ],
         navigation=[
             element("a", "Leaderboard", href="../index.html"),
@@ -53,66 +53,66 @@ def submission_page(board: Leaderboard, name: str, footer: str) -> str:
     )
 
 
-def times_table(board: Leaderboard, name: str) -> Table:
+def times_table(leaderboard: Leaderboard, name: str) -> TextTable:
     """Each workload's time, what it counts for, and the times of the studies."""
-    standings, plan = board.standings, board.standings.board
-    s, unit = standings.submissions.index(name), "s" if standings.time == "seconds" else "steps"
-    studies = standings.study_times[name].shape[1]
+    results, protocol = leaderboard.results, leaderboard.results.protocol
+    s, unit = results.submissions.index(name), "s" if results.time == "seconds" else "steps"
+    studies = results.study_times[name].shape[1]
     rows = []
-    for w, workload in enumerate(plan.workloads):
-        is_base = w < len(plan.base)
-        ratio = standings.ratios_SxB[s, w] if is_base else math.nan
-        speedups = standings.speedups
-        times = standings.study_times[name][w]
+    for w, workload in enumerate(protocol.workloads):
+        is_base = w < len(protocol.base)
+        ratio = results.ratios_SxB[s, w] if is_base else math.nan
+        speedups = results.speedups
+        times = results.study_times[name][w]
         rows.append(
             [
                 workload,
-                _shown(standings.times_SxW[s, w], ".1f"),
-                _shown(standings.fractions_SxW[s, w], ".4f"),
+                _shown(results.times_SxW[s, w], ".1f"),
+                _shown(results.fractions_SxW[s, w], ".4f"),
                 _shown(ratio, ".4f") if is_base else "-",
                 _shown(speedups.per_workload_SxB[s, w], ".4f") if speedups and is_base else "-",
-                MEANINGS[standings.statuses[s][w]] if is_base else "held-out",
+                MEANINGS[results.statuses[s][w]] if is_base else "held-out",
                 *(_shown(time, ".1f") for time in times),
             ]
         )
     header = ["workload", f"median time ({unit})", "fraction of the budget", "times the fastest"]
     header += ["speed-up", "result", *(f"study {k} ({unit})" for k in range(studies))]
     legend_ = ["inf: target not reached within the budget; *: no evaluation at all"]
-    return Table("Medians, and the times of the studies", header, rows, legend_, "times")
+    return TextTable("Medians, and the times of the studies", header, rows, legend_, "times")
 
 
 def _shown(number: float, form: str) -> str:
     return "*" if math.isnan(number) else format(number, form)
 
 
-def _facts(board: Leaderboard, name: str) -> Markup:
+def _facts(leaderboard: Leaderboard, name: str) -> Markup:
     """What is known of the submission, as terms and their values."""
-    entry, standings = board.entries[name], board.standings
-    s = standings.submissions.index(name)
-    prize = {True: "yes", False: "no", None: NOT_STATED}[entry.prize_eligible]
-    low, high = standings.interval_Sx2[s]
+    info, results = leaderboard.infos[name], leaderboard.results
+    s = results.submissions.index(name)
+    prize = {True: "yes", False: "no", None: NOT_STATED}[info.prize_eligible]
+    low, high = results.interval_Sx2[s]
     facts = {
-        "Score": f"{standings.exact_S[s]:.4f} (95 % interval {low:.4f} to {high:.4f})",
-        "Rank": f"{standings.ranking.index(name) + 1} of {len(standings.submissions)}",
-        "Name in the records": entry.id,
-        "Organisation": ", ".join(entry.organisations) or NOT_STATED,
-        "Authors": ", ".join(entry.authors) or NOT_STATED,
-        "Framework": entry.framework or NOT_STATED,
-        "Version": entry.version or NOT_STATED,
+        "Score": f"{results.exact_S[s]:.4f} (95 % interval {low:.4f} to {high:.4f})",
+        "Rank": f"{results.ranking.index(name) + 1} of {len(results.submissions)}",
+        "Name in the records": info.id,
+        "Organisation": ", ".join(info.organisations) or NOT_STATED,
+        "Authors": ", ".join(info.authors) or NOT_STATED,
+        "Framework": info.framework or NOT_STATED,
+        "Version": info.version or NOT_STATED,
         "Prize eligible": prize,
     }
-    if standings.speedups is not None:
-        mean = standings.speedups.geometric_mean_S[s]
-        facts[f"Speed-up over {standings.baseline}"] = f"{mean:.4f} (geometric mean)"
+    if results.speedups is not None:
+        mean = results.speedups.geometric_mean_S[s]
+        facts[f"Speed-up over {results.baseline}"] = f"{mean:.4f} (geometric mean)"
     pairs = [
         element("div", element("dt", term), element("dd", value)) for term, value in facts.items()
     ]
     return element("dl", *pairs, class_="facts")
 
 
-def _curves(board: Leaderboard, name: str, curves: Sequence[Curve]) -> list[Markup | None]:
+def _curves(leaderboard: Leaderboard, name: str, curves: Sequence[Curve]) -> list[Markup | None]:
     """A plot per workload with all runs of the submission."""
-    standings, plan = board.standings, board.standings.board
+    results, protocol = leaderboard.results, leaderboard.results.protocol
     if not curves:
         text = "Only a summary of this submission's runs is at hand; it holds no curves."
         return [element("p", text)]
@@ -122,11 +122,11 @@ def _curves(board: Leaderboard, name: str, curves: Sequence[Curve]) -> list[Mark
     for curve in curves:
         own[curve.workload].append(curve)
     figures = []
-    for w, workload in enumerate(plan.workloads):
-        counted = counted_curve(own[workload], np.array(standings.study_times[name][w]), plan)
+    for w, workload in enumerate(protocol.workloads):
+        counted = counted_curve(own[workload], np.array(results.study_times[name][w]), protocol)
         if counted is not None:
             runs = [(lines[curve.study], curve) for curve in own[workload]]
-            plot = workload_plot(workload, plan, runs, bold=[counted])
+            plot = workload_plot(workload, protocol, runs, bold=[counted])
             figures.append(drawn(plot, f"{workload}-plot", plot.title, LEGEND))
     text = (
         "All runs; the bold one is that of the median study, or the one with the best value where "

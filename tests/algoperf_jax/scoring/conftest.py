@@ -1,4 +1,4 @@
-"""A small board with small log trees, and the published one."""
+"""A small protocol with small log trees, and the records of the published field."""
 
 import dataclasses
 import json
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from algoperf_jax.rules import RULE_SETS, Facts, Limits, Target
-from algoperf_jax.scoring.board import Board, board
-from algoperf_jax.scoring.reading import Records, read
+from algoperf_jax.scoring.protocol import ScoringProtocol, protocol_of
+from algoperf_jax.scoring.reading import RecordedRuns, read
 from workloads.facts import FACTS
 
 PUBLISHED = Path(__file__).parent / "v05_external"
@@ -28,14 +28,14 @@ SMALL_FACTS = {
 
 @pytest.fixture
 def facts() -> dict[str, Facts]:
-    """The facts of the small board."""
+    """The facts of the small protocol."""
     return dict(SMALL_FACTS)
 
 
 @pytest.fixture
-def small_board() -> Board:
-    """The small board under v0.5, external tuning: a budget of 100 s, 5 studies of 5 trials."""
-    return board(SMALL_FACTS, RULE_SETS["v0.5"], "external")
+def small_protocol() -> ScoringProtocol:
+    """The small protocol under v0.5, external tuning: a budget of 100 s, 5 studies of 5 trials."""
+    return protocol_of(SMALL_FACTS, RULE_SETS["v0.5"], "external")
 
 
 @pytest.fixture
@@ -94,17 +94,17 @@ def account() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def expected() -> dict[str, Any]:
-    """The results of the published board, computed independently of the kit."""
+    """The results of the published field, computed independently of the kit."""
     return json.loads((PUBLISHED / "expected.json").read_text())
 
 
 @pytest.fixture(scope="session")
 def published_files() -> list[Path]:
-    """All evaluations of the published board, a file per submission."""
+    """All evaluations of the published field, a file per submission."""
     return sorted(set(PUBLISHED.glob("*.csv.gz")) - {PUBLISHED / "runs.csv.gz"})
 
 
 @pytest.fixture(scope="session")
-def published_records(published_files: list[Path]) -> Records:
-    """The published board, read from its evaluations."""
+def published_records(published_files: list[Path]) -> RecordedRuns:
+    """The published field, read from its evaluations."""
     return read(published_files, FACTS, RULE_SETS["v0.5"], "external")

@@ -7,24 +7,25 @@ import pytest
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.scoring.curves import Curve
-from algoperf_jax.scoring.entries import Entry
 from algoperf_jax.scoring.figure import check_figure, profile_figure, profile_steps
 from algoperf_jax.scoring.leaderboard import Leaderboard, frameworks
-from algoperf_jax.scoring.reading import Records
-from algoperf_jax.scoring.standings import standings
+from algoperf_jax.scoring.reading import RecordedRuns
+from algoperf_jax.scoring.results import results_of
+from algoperf_jax.scoring.submission_info import SubmissionInfo
 
 STARTS = {".pdf": b"%PDF", ".png": b"\x89PNG", ".svg": b"<?xml"}
 
 
 @pytest.fixture(scope="module")
-def board(published_records: Records) -> Leaderboard:
-    """The published board, with names that a typesetter could trip over."""
-    result = standings(published_records.runs, published_records.board, draws=10)
-    entries = {
-        name: Entry(name, f"_{name} $\\alpha$ <b>&") for name in frameworks(published_records.runs)
+def leaderboard(published_records: RecordedRuns) -> Leaderboard:
+    """The published leaderboard, with names that a typesetter could trip over."""
+    result = results_of(published_records.runs, published_records.protocol, draws=10)
+    infos = {
+        name: SubmissionInfo(name, f"_{name} $\\alpha$ <b>&")
+        for name in frameworks(published_records.runs)
     }
     nothing: tuple[Curve, ...] = ()
-    return Leaderboard(result, "full", "title", (), (), entries, frozenset(), nothing)
+    return Leaderboard(result, "full", "title", (), (), infos, frozenset(), nothing)
 
 
 def test_a_profile_rises_at_its_ratios_and_ends_at_r_max() -> None:
@@ -33,11 +34,11 @@ def test_a_profile_rises_at_its_ratios_and_ends_at_r_max() -> None:
 
 
 @pytest.mark.parametrize("suffix", STARTS)
-def test_the_ending_decides_the_format(board: Leaderboard, suffix: str) -> None:
+def test_the_ending_decides_the_format(leaderboard: Leaderboard, suffix: str) -> None:
     pytest.importorskip("matplotlib")
-    content = profile_figure([board, board], suffix)
+    content = profile_figure([leaderboard, leaderboard], suffix)
     assert content.startswith(STARTS[suffix]) and len(content) > 10_000
-    assert profile_figure([board, board], suffix) == content
+    assert profile_figure([leaderboard, leaderboard], suffix) == content
 
 
 def test_other_endings_are_refused() -> None:

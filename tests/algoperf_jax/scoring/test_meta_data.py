@@ -9,7 +9,7 @@ import pytest
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import RULE_SETS, Facts
-from algoperf_jax.scoring.reading import Records, read
+from algoperf_jax.scoring.reading import RecordedRuns, read
 
 WriteTrial = Callable[..., Path]
 Account = Callable[..., dict[str, Any]]
@@ -22,50 +22,50 @@ FULL = {
 
 
 @pytest.fixture
-def records(tmp_path: Path, facts: dict[str, Facts]) -> Callable[..., Records]:
-    """Reads the logs below `tmp_path`, on the small board."""
+def records(tmp_path: Path, facts: dict[str, Facts]) -> Callable[..., RecordedRuns]:
+    """Reads the logs below `tmp_path`, under the small protocol."""
 
-    def records(tuning: str = "external", **options: Any) -> Records:
+    def records(tuning: str = "external", **options: Any) -> RecordedRuns:
         return read([tmp_path / "logs"], facts, RULE_SETS["v0.5"], tuning, **options)
 
     return records
 
 
-def kinds(records: Records) -> list[str]:
-    return [c.kind for c in records.complaints if c.kind != "incomplete submission"]
+def kinds(records: RecordedRuns) -> list[str]:
+    return [c.kind for c in records.warnings if c.kind != "incomplete submission"]
 
 
 def test_mini_records_bring_their_own_target_and_budget(
-    records: Callable[..., Records], write_trial: WriteTrial, account: Account
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account
 ) -> None:
     write_trial([(1, 5.0, 0.3)], meta_data=account())
     write_trial([(1, 20.0, 0.3)], meta_data=account(), trial=2)
     found = records()
     assert found.scale == "mini"
     assert found.runs.sort("trial")["seconds"].to_list() == [5.0, math.inf]
-    assert found.board.budget("alpha") == 20.0
-    assert found.board.budget("alpha", "steps") == 50.0
+    assert found.protocol.budget("alpha") == 20.0
+    assert found.protocol.budget("alpha", "steps") == 50.0
 
 
 def test_mini_has_no_held_out_workloads_and_as_many_studies_as_there_are(
-    records: Callable[..., Records], write_trial: WriteTrial, account: Account
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account
 ) -> None:
     for study in (0, 1):
         write_trial(study=study, meta_data=account())
-    board = records().board
-    assert (board.held_out, board.studies) == ((), 2)
-    assert records(studies=5).board.studies == 5
+    protocol = records().protocol
+    assert (protocol.held_out, protocol.studies) == ((), 2)
+    assert records(studies=5).protocol.studies == 5
 
 
 def test_self_tuning_multiplies_the_runtime(
-    records: Callable[..., Records], write_trial: WriteTrial, account: Account
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account
 ) -> None:
     write_trial([(1, 59.0, 0.3)], meta_data=account(tuning="self", budget_sec=60.0))
     assert records("self").runs["seconds"].to_list() == [59.0]
 
 
 def test_trials_that_disagree_about_their_workload_are_an_error_naming_both_files(
-    records: Callable[..., Records], write_trial: WriteTrial, account: Account
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account
 ) -> None:
     one = write_trial(meta_data=account())
     other = write_trial(meta_data=account(**{"workload.validation_target_value": 0.31}), trial=2)
@@ -76,7 +76,7 @@ def test_trials_that_disagree_about_their_workload_are_an_error_naming_both_file
 
 
 def test_mixed_scales_are_complained_about_and_the_full_one_counts(
-    records: Callable[..., Records], write_trial: WriteTrial, account: Account
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account
 ) -> None:
     write_trial([(1, 5.0, 0.3)], meta_data=account())
     write_trial([(1, 6.0, 0.7)], trial=2)
@@ -87,7 +87,7 @@ def test_mixed_scales_are_complained_about_and_the_full_one_counts(
 
 
 def test_a_scale_that_is_asked_for_leaves_the_other_aside(
-    records: Callable[..., Records], write_trial: WriteTrial, account: Account
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account
 ) -> None:
     write_trial([(1, 5.0, 0.3)], meta_data=account())
     write_trial([(1, 6.0, 0.7)], trial=2)
@@ -99,18 +99,18 @@ def test_a_scale_that_is_asked_for_leaves_the_other_aside(
 
 @pytest.mark.parametrize("other", [{"rules": "v0.6"}, {"tuning": "self"}])
 def test_records_under_other_rules_are_skipped(
-    records: Callable[..., Records], write_trial: WriteTrial, account: Account, other: Any
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account, other: Any
 ) -> None:
     write_trial([(1, 5.0, 0.3)], meta_data=account())
     folder = write_trial([(1, 4.0, 0.3)], meta_data=account(**other), trial=2)
     found = records()
-    (complaint,) = [c for c in found.complaints if c.kind == "mixed rules"]
-    assert complaint.text.startswith(f"{folder} was run under ")
+    (warning,) = [c for c in found.warnings if c.kind == "mixed rules"]
+    assert warning.text.startswith(f"{folder} was run under ")
     assert found.runs["seconds"].to_list() == [5.0]
 
 
 def test_full_records_that_agree_with_the_benchmark_count(
-    records: Callable[..., Records], write_trial: WriteTrial, account: Account
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account
 ) -> None:
     write_trial([(1, 5.0, 0.5)], meta_data=account("full", **FULL))
     found = records()
@@ -119,38 +119,38 @@ def test_full_records_that_agree_with_the_benchmark_count(
 
 
 def test_full_records_towards_another_target_are_skipped(
-    records: Callable[..., Records], write_trial: WriteTrial, account: Account
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account
 ) -> None:
     write_trial(meta_data=account("full", **FULL))
     easier = {**FULL, "workload.validation_target_value": 0.4}
     write_trial(meta_data=account("full", **easier), trial=2)
     found = records()
-    (complaint,) = [c for c in found.complaints if c.kind == "other target"]
-    assert "its validation target is 0.4, under rules v0.5 it is 0.5" in complaint.text
+    (warning,) = [c for c in found.warnings if c.kind == "other target"]
+    assert "its validation target is 0.4, under rules v0.5 it is 0.5" in warning.text
     assert found.runs["trial"].to_list() == [1]
 
 
 def test_full_records_of_runs_with_a_compilation_cache_are_skipped(
-    records: Callable[..., Records], write_trial: WriteTrial, account: Account
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account
 ) -> None:
     write_trial(meta_data=account("full", **FULL, compilation_cache=None))
     cached = {**FULL, "compilation_cache": "/tmp/cache"}
     folder = write_trial(meta_data=account("full", **cached), trial=2)
     found = records()
-    (complaint,) = [c for c in found.complaints if c.kind == "compilation cache"]
-    assert complaint.text.startswith(f"{folder} was run with the compilation cache /tmp/cache, ")
+    (warning,) = [c for c in found.warnings if c.kind == "compilation cache"]
+    assert warning.text.startswith(f"{folder} was run with the compilation cache /tmp/cache, ")
     assert found.runs["trial"].to_list() == [1]
 
 
 def test_mini_records_of_runs_with_a_compilation_cache_count(
-    records: Callable[..., Records], write_trial: WriteTrial, account: Account
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account
 ) -> None:
     write_trial([(1, 5.0, 0.3)], meta_data=account(compilation_cache="/tmp/cache"))
     assert records().runs["seconds"].to_list() == [5.0]
 
 
 def test_trials_without_an_outcome_are_noted(
-    records: Callable[..., Records], write_trial: WriteTrial, account: Account
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account
 ) -> None:
     ended = write_trial(meta_data=account())
     (ended / "outcome.json").write_text("{}")
@@ -162,12 +162,12 @@ def test_trials_without_an_outcome_are_noted(
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"configuration": {"scale": "mini"}}'])
 def test_a_garbled_account_is_named_and_its_trial_skipped(
-    records: Callable[..., Records], write_trial: WriteTrial, account: Account, content: str
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account, content: str
 ) -> None:
     write_trial(meta_data=account())
     bad = write_trial(trial=2) / "meta_data.json"
     bad.write_text(content)
     found = records()
-    (complaint,) = [c for c in found.complaints if c.kind == "unreadable file"]
-    assert str(bad) in complaint.text
+    (warning,) = [c for c in found.warnings if c.kind == "unreadable file"]
+    assert str(bad) in warning.text
     assert found.runs["trial"].to_list() == [1]

@@ -11,7 +11,7 @@ import pytest
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import RULE_SETS, Facts
-from algoperf_jax.scoring.reading import Records, read
+from algoperf_jax.scoring.reading import RecordedRuns, read
 
 WriteTrial = Callable[..., Path]
 HEADER = b"global_step,score,validation/accuracy\n"
@@ -19,40 +19,40 @@ TIDY_HEADER = "submission,study,workload,framework,trial,global_step,score,valid
 
 
 @pytest.fixture
-def records(tmp_path: Path, facts: dict[str, Facts]) -> Callable[..., Records]:
-    """Reads paths below `tmp_path`, on the small board."""
+def records(tmp_path: Path, facts: dict[str, Facts]) -> Callable[..., RecordedRuns]:
+    """Reads paths below `tmp_path`, under the small protocol."""
 
-    def records(*paths: str, **options: Any) -> Records:
+    def records(*paths: str, **options: Any) -> RecordedRuns:
         options = {"rules": RULE_SETS["v0.5"], "tuning": "external", **options}
         return read([tmp_path / path for path in paths or ("logs",)], facts, **options)
 
     return records
 
 
-def complaints(records: Records, *, of: str | None = None) -> list[str]:
-    """Texts of the complaints of one kind; all but those on missing runs, if none is named."""
-    kinds = [c for c in records.complaints if c.kind != "incomplete submission"]
+def warnings(records: RecordedRuns, *, of: str | None = None) -> list[str]:
+    """Texts of the warnings of one kind; all but those on missing runs, if none is named."""
+    kinds = [c for c in records.warnings if c.kind != "incomplete submission"]
     return [c.text for c in kinds if of in (None, c.kind)]
 
 
-def times(records: Records) -> dict[tuple[str, int, int], float]:
+def times(records: RecordedRuns) -> dict[tuple[str, int, int], float]:
     columns = records.runs.select("workload", "study", "trial", "seconds").iter_rows()
     return {(workload, study, trial): seconds for workload, study, trial, seconds in columns}
 
 
 @pytest.mark.parametrize("path", ["", "logs", "logs/fast", "logs/fast/study_0"])
 def test_a_tree_is_found_from_any_level_above_its_studies(
-    records: Callable[..., Records], write_trial: WriteTrial, path: str
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, path: str
 ) -> None:
     write_trial()
     found = records(path)
     assert found.runs["submission"].to_list() == ["fast"]
     assert times(found) == {("alpha", 0, 1): 50.0}
-    assert complaints(found) == []
+    assert warnings(found) == []
 
 
 def test_the_same_folder_counts_once(
-    records: Callable[..., Records], write_trial: WriteTrial
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
 ) -> None:
     write_trial()
     assert records("logs", "logs/fast", "logs").runs.height == 1
@@ -60,12 +60,12 @@ def test_the_same_folder_counts_once(
 
 @pytest.mark.parametrize("rows", [None, b"", HEADER])
 def test_a_trial_without_evaluations_exists(
-    records: Callable[..., Records], write_trial: WriteTrial, rows: bytes | None
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, rows: bytes | None
 ) -> None:
     write_trial(rows)
     found = records()
     assert found.runs["num_evals"].to_list() == [0]
-    assert complaints(found) == []
+    assert warnings(found) == []
 
 
 @pytest.mark.parametrize(
@@ -85,13 +85,13 @@ def test_a_trial_without_evaluations_exists(
     ],
 )
 def test_a_bad_file_is_named_and_skipped_and_the_others_count(
-    records: Callable[..., Records], write_trial: WriteTrial, content: bytes, why: str
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, content: bytes, why: str
 ) -> None:
     folder = write_trial(HEADER + b"1,5.0,0.7\n", trial=1)
     write_trial(HEADER + b"1,6.0,0.7\n", trial=3)
     bad = write_trial(content, trial=2)
     found = records()
-    (text,) = complaints(found, of="unreadable file")
+    (text,) = warnings(found, of="unreadable file")
     assert str(bad / "eval_measurements.csv") in text and str(folder) not in text
     assert why in text and "\n" not in text
     assert times(found) == {
@@ -103,53 +103,53 @@ def test_a_bad_file_is_named_and_skipped_and_the_others_count(
 
 @pytest.mark.parametrize("value", ["", "nan", "NaN", '""'])
 def test_a_missing_value_is_nan(
-    records: Callable[..., Records], write_trial: WriteTrial, value: str
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, value: str
 ) -> None:
     write_trial([(1, 5.0, value), (2, 9.0, 0.7)])
     assert times(records()) == {("alpha", 0, 1): 9.0}
 
 
 def test_other_line_ends_and_columns_in_any_order_are_read(
-    records: Callable[..., Records], write_trial: WriteTrial
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
 ) -> None:
     write_trial(b"validation/accuracy,x,score,global_step\r\n0.1,,5,1\r\n0.7,,9,2\r\n")
     assert times(records()) == {("alpha", 0, 1): 9.0}
 
 
 def test_a_folder_without_a_framework_is_passed_over(
-    records: Callable[..., Records], write_trial: WriteTrial, tmp_path: Path
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, tmp_path: Path
 ) -> None:
     write_trial()
     stray = tmp_path / "logs/fast/study_0/trial_1"
     stray.mkdir()
     found = records()
-    assert complaints(found, of="stray folder") == [
+    assert warnings(found, of="stray folder") == [
         f"{stray} does not end in a framework (_jax or _pytorch); skipped"
     ]
 
 
 def test_an_unknown_workload_is_skipped(
-    records: Callable[..., Records], write_trial: WriteTrial
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
 ) -> None:
     write_trial()
     folder = write_trial(workload="gamma")
     found = records()
-    assert complaints(found) == [f"{folder}: there is no workload 'gamma'; 1 trials of it skipped"]
+    assert warnings(found) == [f"{folder}: there is no workload 'gamma'; 1 trials of it skipped"]
     assert list(times(found)) == [("alpha", 0, 1)]
 
 
 def test_a_variant_that_is_not_scored_is_ignored_with_a_note(
-    records: Callable[..., Records], write_trial: WriteTrial
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
 ) -> None:
     write_trial()
     write_trial(workload="alpha_deep")
     found = records()
-    assert complaints(found) == []
+    assert warnings(found) == []
     assert found.notes == ("1 trials of workloads outside the board ignored: alpha_deep",)
 
 
 def test_one_workload_under_two_frameworks_is_an_error(
-    records: Callable[..., Records], write_trial: WriteTrial
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
 ) -> None:
     one, other = write_trial(), write_trial(framework="pytorch", study=1)
     with pytest.raises(UserError) as error:
@@ -158,7 +158,7 @@ def test_one_workload_under_two_frameworks_is_an_error(
 
 
 def test_workloads_of_a_submission_may_differ_in_framework(
-    records: Callable[..., Records], write_trial: WriteTrial
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
 ) -> None:
     write_trial()
     write_trial(workload="beta", metric="loss", framework="pytorch")
@@ -166,90 +166,90 @@ def test_workloads_of_a_submission_may_differ_in_framework(
 
 
 def test_of_duplicate_trials_the_first_file_by_name_counts(
-    records: Callable[..., Records], write_trial: WriteTrial
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
 ) -> None:
     kept = write_trial([(1, 5.0, 0.7)], root="a")
     other = write_trial([(1, 4.0, 0.7)], root="b")
     for order in (("a", "b"), ("b", "a")):
         found = records(*order)
-        (text,) = complaints(found, of="duplicate trial")
+        (text,) = warnings(found, of="duplicate trial")
         assert text.startswith(str(other)) and str(kept) in text
         assert times(found) == {("alpha", 0, 1): 5.0}
 
 
 def test_evaluations_past_the_budget_do_not_count(
-    records: Callable[..., Records], write_trial: WriteTrial
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
 ) -> None:
     folder = write_trial([(1, 5.0, 0.1), (2, 100.0, 0.7), (3, 101.25, 0.8)])
     found = records()
-    (text,) = complaints(found, of="run past its budget")
+    (text,) = warnings(found, of="run past its budget")
     assert text.startswith(str(folder)) and "101.2 s" in text and text.endswith("skipped: 2")
     assert times(found) == {("alpha", 0, 1): float("inf")}
 
 
 def test_self_tuning_has_a_longer_budget(
-    records: Callable[..., Records], write_trial: WriteTrial
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
 ) -> None:
     write_trial([(1, 299.0, 0.7)])
     assert times(records(tuning="self")) == {("alpha", 0, 1): 299.0}
 
 
 def test_studies_and_trials_beyond_the_plan_are_skipped(
-    records: Callable[..., Records], write_trial: WriteTrial
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
 ) -> None:
     for trial in (1, 2, 3, 5, 6, 7):
         write_trial(trial=trial)
     for study in (1, 2, 3, 4, 9):
         write_trial(study=study)
     found = records()
-    assert len(complaints(found, of="beyond the plan")) == 2
+    assert len(warnings(found, of="beyond the plan")) == 2
     assert ("alpha", 0, 7) not in times(found) and ("alpha", 9, 1) not in times(found)
     assert sorted(found.runs["slot"].unique()) == [0, 1, 2, 3, 4]
 
 
 def test_studies_with_other_numbers_than_planned_are_taken_by_rank(
-    records: Callable[..., Records], write_trial: WriteTrial
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
 ) -> None:
     for study in (3, 7):
         write_trial(study=study)
     found = records(studies=2)
-    assert complaints(found) == []
+    assert warnings(found) == []
     assert dict(found.runs.select("study", "slot").iter_rows()) == {3: 0, 7: 1}
 
 
 def test_a_submission_with_fewer_runs_than_planned_is_complained_about(
-    records: Callable[..., Records], write_trial: WriteTrial
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
 ) -> None:
     folder = write_trial()
-    (complaint,) = records().complaints
-    assert complaint.text == (
+    (warning,) = records().warnings
+    assert warning.text == (
         f"fast ({folder}, ...) has nothing on beta, alpha_wide; "
         "fewer runs than planned on alpha (1 of 5 studies, 1 of 25 trials)"
     )
 
 
-def test_an_empty_folder_is_named(records: Callable[..., Records], tmp_path: Path) -> None:
+def test_an_empty_folder_is_named(records: Callable[..., RecordedRuns], tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     with pytest.raises(UserError, match=r"nothing to score .*nothing holds no study_K folder"):
         records("nothing")
 
 
 def test_an_empty_folder_beside_others_is_a_complaint(
-    records: Callable[..., Records], write_trial: WriteTrial, tmp_path: Path
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, tmp_path: Path
 ) -> None:
     write_trial()
     (tmp_path / "nothing").mkdir()
-    (text,) = complaints(records("logs", "nothing"), of="empty folder")
+    (text,) = warnings(records("logs", "nothing"), of="empty folder")
     assert str(tmp_path / "nothing") in text
 
 
-def test_a_path_that_does_not_exist_is_an_error(records: Callable[..., Records]) -> None:
+def test_a_path_that_does_not_exist_is_an_error(records: Callable[..., RecordedRuns]) -> None:
     with pytest.raises(UserError, match="does not exist"):
         records("nowhere")
 
 
 def test_tidy_evaluations_are_read_gzipped_or_not(
-    records: Callable[..., Records], tmp_path: Path
+    records: Callable[..., RecordedRuns], tmp_path: Path
 ) -> None:
     text = TIDY_HEADER + "fast,0,alpha,jax,1,1,5.0,0.1\nfast,0,alpha,jax,1,2,9.0,0.7\n"
     (tmp_path / "plain.csv").write_text(text)
@@ -258,7 +258,7 @@ def test_tidy_evaluations_are_read_gzipped_or_not(
     assert times(records("plain.csv")) == times(records("packed")) == {("alpha", 0, 1): 9.0}
 
 
-def test_a_tidy_table_of_runs_is_read(records: Callable[..., Records], tmp_path: Path) -> None:
+def test_a_tidy_table_of_runs_is_read(records: Callable[..., RecordedRuns], tmp_path: Path) -> None:
     header = "submission,study,workload,framework,trial,num_evals,eval_index_at_target,"
     rows = "fast,0,alpha,jax,1,9,3,40,30.5\nfast,0,alpha,jax,2,9,,,nan\nfast,1,alpha,jax,1,0,,,\n"
     rows += "fast,1,alpha,jax,2,9,8,90,100.0\n"  # at the budget, which is too late
@@ -280,7 +280,7 @@ def test_a_tidy_table_of_runs_is_read(records: Callable[..., Records], tmp_path:
     ],
 )
 def test_a_bad_tidy_file_is_named_and_skipped(
-    records: Callable[..., Records],
+    records: Callable[..., RecordedRuns],
     write_trial: WriteTrial,
     tmp_path: Path,
     content: bytes,
@@ -288,20 +288,20 @@ def test_a_bad_tidy_file_is_named_and_skipped(
 ) -> None:
     write_trial()
     (tmp_path / "bad.csv").write_bytes(content)
-    (text,) = complaints(records("logs", "bad.csv"), of="unreadable file")
+    (text,) = warnings(records("logs", "bad.csv"), of="unreadable file")
     assert str(tmp_path / "bad.csv") in text and why in text
 
 
 def test_the_qualification_set_has_one_study_and_no_variants(
-    records: Callable[..., Records], write_trial: WriteTrial
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
 ) -> None:
     write_trial()
-    board = records(qualification=True).board
-    assert (board.base, board.held_out, board.studies) == (("alpha",), (), 1)
+    protocol = records(qualification=True).protocol
+    assert (protocol.base, protocol.held_out, protocol.studies) == (("alpha",), (), 1)
 
 
 def test_file_system_order_does_not_matter(
-    records: Callable[..., Records], write_trial: WriteTrial, monkeypatch: pytest.MonkeyPatch
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for study in range(3):
         for trial in (1, 2):

@@ -32,7 +32,7 @@ def test_scores_are_printed_and_written(
     shown = capsys.readouterr()
     assert "scale full, time in seconds, trial choice min_time: 2 runs of 1" in shown.out
     data = json.loads((tmp_path / "json").read_text())
-    # Alone on the board a submission is the fastest on both workloads it solves, of eight.
+    # Alone in the field a submission is the fastest on both workloads it solves, of eight.
     assert data["score_exact"] == {"mine": 0.25}
     assert data["scale"] == "full"
     assert [warning["kind"] for warning in data["warnings"]] == ["incomplete submission"]

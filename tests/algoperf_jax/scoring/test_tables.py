@@ -9,56 +9,60 @@ import pytest
 
 from algoperf_jax.rules import RULE_SETS, Facts
 from algoperf_jax.scoring import formats, report, tables
-from algoperf_jax.scoring.entries import Entry, entries_for
 from algoperf_jax.scoring.reading import read
-from algoperf_jax.scoring.standings import Standings, standings
-from algoperf_jax.scoring.tables import Table
+from algoperf_jax.scoring.results import ScoringResults, results_of
+from algoperf_jax.scoring.submission_info import SubmissionInfo, infos_for
+from algoperf_jax.scoring.tables import TextTable
 
 HOSTILE = "<script>alert(1)</script> | *x* [a](b) _c_ d_e"
 
 
 @pytest.fixture
-def field(tmp_path: Path, facts: dict[str, Facts], write_trial: Callable[..., Path]) -> Standings:
+def field(
+    tmp_path: Path, facts: dict[str, Facts], write_trial: Callable[..., Path]
+) -> ScoringResults:
     """Two submissions of one study; baseline is twice as fast on the only workload solved."""
     for name, seconds in {"baseline": 10.0, "slow": 20.0}.items():
         write_trial([(1, seconds, 0.7)], submission=name)
     records = read(
         [tmp_path / "logs"], facts, RULE_SETS["v0.5"], "external", studies=1, base_only=True
     )
-    return standings(records.runs, records.board, draws=10)
+    return results_of(records.runs, records.protocol, draws=10)
 
 
-def entries(*described: Entry) -> dict[str, Entry]:
-    return entries_for({"baseline": "jax", "slow": "pytorch"}, described, "external")
+def infos(*described: SubmissionInfo) -> dict[str, SubmissionInfo]:
+    return infos_for({"baseline": "jax", "slow": "pytorch"}, described, "external")
 
 
-def test_the_leaderboard_says_who_and_what_is_not_stated(field: Standings) -> None:
-    about = Entry("slow", "Slow One", ("Org", "Other"), ("Ann", "Ben"), prize_eligible=False)
-    table = tables.leaderboard_table(field, entries(about))
+def test_the_leaderboard_says_who_and_what_is_not_stated(field: ScoringResults) -> None:
+    about = SubmissionInfo(
+        "slow", "Slow One", ("Org", "Other"), ("Ann", "Ben"), prize_eligible=False
+    )
+    table = tables.leaderboard_table(field, infos(about))
     assert table.rows == [
         ["1", "baseline", "baseline", *["not stated"] * 2, "JAX", "not stated", "0.5000"],
         ["2", "slow", "Slow One", "Org, Other", "Ann, Ben", "PyTorch", "no", "0.3333"],
     ]
 
 
-def test_the_profile_table_rises_at_the_ratios(field: Standings) -> None:
+def test_the_profile_table_rises_at_the_ratios(field: ScoringResults) -> None:
     table = tables.profile_table(field)
     assert table.header[:7] == ["submission", "1", "1.05", "1.1", "1.25", "1.5", "2"]
     assert table.rows[1] == ["slow", *["0.0000"] * 5, *["0.5000"] * 5]
 
 
 def test_markdown_shows_names_as_they_are() -> None:
-    text = formats.as_markdown(Table("T", ["a"], [[HOSTILE]]), None)
+    text = formats.as_markdown(TextTable("T", ["a"], [[HOSTILE]]), None)
     assert r"&lt;script&gt;alert(1)&lt;/script&gt; \| \*x\* \[a\](b) \_c\_ d_e" in text
 
 
 def test_csv_keeps_cells_as_they_are() -> None:
-    table = Table("T", ["a", "b"], [[HOSTILE, 'x, "y"']])
+    table = TextTable("T", ["a", "b"], [[HOSTILE, 'x, "y"']])
     assert list(csv.reader(io.StringIO(formats.as_csv(table)))) == [["a", "b"], *table.rows]
 
 
-def test_the_tidy_file_holds_what_the_tables_show(field: Standings) -> None:
-    about = entries(Entry("slow", "Slow One", ("Org",), ("Ann", "Ben"), prize_eligible=True))
+def test_the_tidy_file_holds_what_the_tables_show(field: ScoringResults) -> None:
+    about = infos(SubmissionInfo("slow", "Slow One", ("Org",), ("Ann", "Ben"), prize_eligible=True))
     rows = list(csv.DictReader(io.StringIO(report.as_csv(field, about))))
     own = [row for row in rows if row["submission"] == "slow"]
     shown = {table.name: table.rows[1] for table in tables.all_tables(field, about)}

@@ -7,13 +7,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from algoperf_jax.scoring.board import Board
+from algoperf_jax.scoring.protocol import ScoringProtocol
 from algoperf_jax.scoring.times import median_times, runs_from_evaluations, study_times
 
 Rows = Sequence[tuple[float, float, float]]
 
 
-def run(board: Board, rows: Rows, workload: str = "alpha") -> dict[str, object]:
+def run(protocol: ScoringProtocol, rows: Rows, workload: str = "alpha") -> dict[str, object]:
     """What one run of (step, seconds, value) came to."""
     trials = pl.DataFrame({"run": [0], "workload": [workload]}, schema_overrides={"run": pl.UInt32})
     evaluations = pl.DataFrame(
@@ -21,7 +21,7 @@ def run(board: Board, rows: Rows, workload: str = "alpha") -> dict[str, object]:
         schema={"run": pl.UInt32, **dict.fromkeys(("step", "seconds", "value"), pl.Float64)},
         orient="row",
     )
-    return runs_from_evaluations(trials, evaluations, board).row(0, named=True)
+    return runs_from_evaluations(trials, evaluations, protocol).row(0, named=True)
 
 
 def runs(rows: Sequence[tuple[int, int | None, float, float]]) -> pl.DataFrame:
@@ -42,80 +42,86 @@ def runs(rows: Sequence[tuple[int, int | None, float, float]]) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize(("workload", "target"), [("alpha", 0.5), ("beta", 1.0)])
-def test_a_target_met_exactly_counts(small_board: Board, workload: str, target: float) -> None:
-    assert run(small_board, [(1, 5.0, target)], workload)["seconds"] == 5.0
+def test_a_target_met_exactly_counts(
+    small_protocol: ScoringProtocol, workload: str, target: float
+) -> None:
+    assert run(small_protocol, [(1, 5.0, target)], workload)["seconds"] == 5.0
 
 
 @pytest.mark.parametrize(("workload", "past"), [("alpha", -1.0), ("beta", 1.0)])
-def test_there_is_no_tolerance(small_board: Board, workload: str, past: float) -> None:
-    target = small_board.facts[workload].target.validation
+def test_there_is_no_tolerance(small_protocol: ScoringProtocol, workload: str, past: float) -> None:
+    target = small_protocol.facts[workload].target.validation
     value = float(np.nextafter(target, target + past))
-    assert run(small_board, [(1, 5.0, value)], workload)["seconds"] == math.inf
+    assert run(small_protocol, [(1, 5.0, value)], workload)["seconds"] == math.inf
 
 
 @pytest.mark.parametrize("workload", ["alpha", "beta"])
-def test_nan_never_meets_the_target(small_board: Board, workload: str) -> None:
-    found = run(small_board, [(1, 5.0, math.nan)], workload)
+def test_nan_never_meets_the_target(small_protocol: ScoringProtocol, workload: str) -> None:
+    found = run(small_protocol, [(1, 5.0, math.nan)], workload)
     assert (found["eval_index"], found["seconds"], found["num_evals"]) == (None, math.inf, 1)
 
 
-def test_a_later_fall_below_the_target_does_not_matter(small_board: Board) -> None:
-    found = run(small_board, [(1, 5.0, 0.1), (2, 9.0, 0.6), (3, 14.0, 0.2)])
+def test_a_later_fall_below_the_target_does_not_matter(small_protocol: ScoringProtocol) -> None:
+    found = run(small_protocol, [(1, 5.0, 0.1), (2, 9.0, 0.6), (3, 14.0, 0.2)])
     assert (found["eval_index"], found["step"], found["seconds"]) == (1, 2.0, 9.0)
 
 
-def test_the_first_hit_in_time_counts_whatever_the_order_of_rows(small_board: Board) -> None:
-    found = run(small_board, [(3, 14.0, 0.7), (1, 5.0, 0.1), (2, 9.0, 0.6)])
+def test_the_first_hit_in_time_counts_whatever_the_order_of_rows(
+    small_protocol: ScoringProtocol,
+) -> None:
+    found = run(small_protocol, [(3, 14.0, 0.7), (1, 5.0, 0.1), (2, 9.0, 0.6)])
     assert (found["eval_index"], found["step"], found["seconds"]) == (1, 2.0, 9.0)
 
 
 @pytest.mark.parametrize(("seconds", "counts"), [(99.999, True), (100.0, False), (100.1, False)])
 def test_the_target_has_to_be_met_before_the_budget(
-    small_board: Board, seconds: float, counts: bool
+    small_protocol: ScoringProtocol, seconds: float, counts: bool
 ) -> None:
-    assert (run(small_board, [(1, seconds, 0.9)])["seconds"] == seconds) is counts
+    assert (run(small_protocol, [(1, seconds, 0.9)])["seconds"] == seconds) is counts
 
 
-def test_a_run_without_evaluations_is_a_miss(small_board: Board) -> None:
-    found = run(small_board, [])
+def test_a_run_without_evaluations_is_a_miss(small_protocol: ScoringProtocol) -> None:
+    found = run(small_protocol, [])
     assert (found["num_evals"], found["seconds"]) == (0, math.inf)
 
 
-def test_a_study_takes_its_smallest_time_or_its_earliest_evaluation(small_board: Board) -> None:
+def test_a_study_takes_its_smallest_time_or_its_earliest_evaluation(
+    small_protocol: ScoringProtocol,
+) -> None:
     table = runs([(0, 4, 40.0, 30.0), (0, 3, 50.0, 35.0), (0, None, math.inf, math.inf)])
-    assert study_times(table, small_board)["s"][0, 0] == 30.0
-    first = study_times(table, small_board, trial_choice="first_eval")
+    assert study_times(table, small_protocol)["s"][0, 0] == 30.0
+    first = study_times(table, small_protocol, trial_choice="first_eval")
     assert first["s"][0, 0] == 35.0
 
 
-def test_equal_evaluations_are_decided_by_the_smaller_time(small_board: Board) -> None:
+def test_equal_evaluations_are_decided_by_the_smaller_time(small_protocol: ScoringProtocol) -> None:
     table = runs([(0, 3, 50.0, 35.0), (0, 3, 60.0, 34.0)])
     for order in (table, table.reverse()):
-        found = study_times(order, small_board, trial_choice="first_eval")
+        found = study_times(order, small_protocol, trial_choice="first_eval")
         assert found["s"][0, 0] == 34.0
 
 
-def test_time_may_be_counted_in_steps(small_board: Board) -> None:
+def test_time_may_be_counted_in_steps(small_protocol: ScoringProtocol) -> None:
     table = runs([(0, 4, 40.0, 30.0), (0, 3, 50.0, 25.0)])
-    assert study_times(table, small_board, time="steps")["s"][0, 0] == 40.0
+    assert study_times(table, small_protocol, time="steps")["s"][0, 0] == 40.0
 
 
 @pytest.mark.parametrize(
     ("reached", "median"), [([10.0, 20.0], math.inf), ([10.0, 20.0, 30.0], 30.0)]
 )
 def test_missing_studies_count_as_missed(
-    small_board: Board, reached: list[float], median: float
+    small_protocol: ScoringProtocol, reached: list[float], median: float
 ) -> None:
     table = runs([(slot, 1, 1.0, seconds) for slot, seconds in enumerate(reached)])
-    assert median_times(study_times(table, small_board))[0, 0] == median
+    assert median_times(study_times(table, small_protocol))[0, 0] == median
 
 
-def test_a_workload_without_any_measurement_has_no_data(small_board: Board) -> None:
+def test_a_workload_without_any_measurement_has_no_data(small_protocol: ScoringProtocol) -> None:
     nothing = runs([(0, None, math.inf, math.inf)]).with_columns(num_evals=pl.lit(0, pl.Int64))
-    assert np.isnan(median_times(study_times(nothing, small_board))).all()
+    assert np.isnan(median_times(study_times(nothing, small_protocol))).all()
 
 
-def test_a_submission_may_have_fewer_studies_planned(small_board: Board) -> None:
+def test_a_submission_may_have_fewer_studies_planned(small_protocol: ScoringProtocol) -> None:
     table = runs([(0, 1, 1.0, 10.0)])
-    assert study_times(table, small_board, studies={"s": 1})["s"].shape == (3, 1)
-    assert median_times(study_times(table, small_board, studies={"s": 1}))[0, 0] == 10.0
+    assert study_times(table, small_protocol, studies={"s": 1})["s"].shape == (3, 1)
+    assert median_times(study_times(table, small_protocol, studies={"s": 1}))[0, 0] == 10.0

@@ -64,15 +64,15 @@ def test_impossible_extents_are_refused(options, message):
 
 
 def test_points_do_not_depend_on_what_part_of_the_plan_is_run():
-    whole = plan.draw(RANGE, SPACE, V05, 3, extent(scale="full"))
-    part = plan.draw(RANGE, SPACE, V05, 3, extent(studies=2, trials=1))
+    whole = plan.drawn_points(RANGE, SPACE, V05, 3, extent(scale="full"))
+    part = plan.drawn_points(RANGE, SPACE, V05, 3, extent(studies=2, trials=1))
     assert whole == part
     assert list(whole.studies[4]) == study_points(SPACE, 3, 4, 5, 5)
 
 
 def test_every_workload_of_a_study_gets_the_same_points():
     what = extent(studies=2, trials=2)
-    drawn = plan.draw(RANGE, SPACE, V05, 0, what)
+    drawn = plan.drawn_points(RANGE, SPACE, V05, 0, what)
     trials = plan.planned_trials([OGBG, WMT], what, drawn)
     assert [trial.label for trial in trials[:3]] == [
         "ogbg study 0 trial 1",

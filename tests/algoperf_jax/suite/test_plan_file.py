@@ -6,10 +6,12 @@ import pytest
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import read_json
-from algoperf_jax.suite.plan import Draw
+from algoperf_jax.suite.plan import DrawnPoints
 from algoperf_jax.suite.plan_file import Agreement, check, write
 
-DRAWN = Draw({"a": {"feasible_points": (1, 2)}}, (({"a": 1}, {"a": 2}), ({"a": 2}, {"a": 1})))
+DRAWN = DrawnPoints(
+    {"a": {"feasible_points": (1, 2)}}, (({"a": 1}, {"a": 2}), ({"a": 2}, {"a": 1}))
+)
 AGREEMENT = Agreement(
     submission="mine",
     source_sha256="abc",
@@ -54,14 +56,14 @@ def test_same_plan_is_accepted_and_workloads_are_added_to_it(tmp_path):
         ({"budgets": {"ogbg": 70.0}}, "budget_seconds of ogbg is 80.0 there and 70.0 here"),
         ({"drawn": None}, "search_space is .* there and None here"),
         (
-            {"drawn": Draw({"a": {"feasible_points": [3]}}, DRAWN.studies)},
+            {"drawn": DrawnPoints({"a": {"feasible_points": [3]}}, DRAWN.studies)},
             "it has another search space",
         ),
         (
-            {"drawn": Draw(DRAWN.space, (({"a": 1}, {"a": 1}), DRAWN.studies[1]))},
+            {"drawn": DrawnPoints(DRAWN.space, (({"a": 1}, {"a": 1}), DRAWN.studies[1]))},
             "point of study 0, trial 2 is {'a': 2} there and {'a': 1} here",
         ),
-        ({"drawn": Draw(DRAWN.space, DRAWN.studies[:1])}, "4 drawn points there and 2 here"),
+        ({"drawn": DrawnPoints(DRAWN.space, DRAWN.studies[:1])}, "4 drawn points there and 2 here"),
     ],
 )
 def test_another_plan_is_refused_with_what_differs(tmp_path, change, message):

@@ -31,7 +31,7 @@ def trial_process(folder):
             words = (entry / "cmdline").read_bytes().decode().split("\0")
         except (OSError, UnicodeDecodeError):
             continue
-        if "algoperf_jax.suite.leash" in words and f"--experiment_dir={folder}" in words:
+        if "algoperf_jax.suite.ends_with_parent" in words and f"--experiment_dir={folder}" in words:
             return int(entry.name)
     return None
 

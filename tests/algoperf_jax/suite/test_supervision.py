@@ -77,6 +77,7 @@ def test_a_death_without_an_outcome_is_recorded_as_failed(tmp_path, code, reason
     ("code", "status"),
     [
         ("import sys; print('error: no such data'); sys.exit(2)", "refused"),
+        ("import sys; print('error: it is in use'); sys.exit(3)", "blocked"),
         ("import sys; sys.exit(130)", "interrupted"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "interrupted"),
     ],
@@ -86,8 +87,8 @@ def test_refusals_and_interruptions_are_not_outcomes(tmp_path, code, status):
     ended = end_of(job)
     assert ended.status == status
     assert not job.folder.exists()
-    if status == "refused":
-        assert ended.reason == "no such data"
+    said = {"refused": "no such data", "blocked": "it is in use"}
+    assert ended.reason == said.get(status, ended.reason)
 
 
 def test_a_process_that_hangs_past_its_budget_is_killed_and_recorded(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from fake_time import FakeTime
 from toy_workload import toy
 
-from algoperf_jax.errors import UserError
+from algoperf_jax.errors import TrialError, UserError
 from algoperf_jax.files import read_json, write_json
 from algoperf_jax.rules import Target
 from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder, trial_folder
@@ -88,13 +88,13 @@ def test_nothing_half_written_is_left(folder):
 
 def test_finished_trial_is_not_run_again(folder):
     configuration = read_json(folder / "meta_data.json")["configuration"]
-    with pytest.raises(UserError, match="ended: training complete.*--overwrite"):
+    with pytest.raises(TrialError, match="ended: training complete.*--overwrite"):
         check_folder(folder, configuration)
 
 
 def test_folder_of_another_configuration_is_refused_with_what_differs(folder):
     configuration = {**read_json(folder / "meta_data.json")["configuration"], "seed": 7}
-    with pytest.raises(UserError, match="seed is 0 there and 7 here"):
+    with pytest.raises(TrialError, match="seed is 0 there and 7 here"):
         check_folder(folder, configuration)
 
 

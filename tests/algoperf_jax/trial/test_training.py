@@ -13,7 +13,7 @@ from toy_runs import OUT_OF_REACH, run, sgd, slow_selection, steps_evaluated
 from toy_workload import dataset, toy
 
 from algoperf_jax.data.batch_share import BatchShare
-from algoperf_jax.errors import UserError
+from algoperf_jax.errors import TrialError, UserError
 from algoperf_jax.files import read_json
 from algoperf_jax.rules import Limits, Target
 from algoperf_jax.submission import Control
@@ -247,6 +247,33 @@ def test_trial_that_cannot_be_resumed_stays_as_it_is(tmp_path):
     assert not (folder / "outcome.json").exists()
     resumed = run(submission=sgd(**plain), folder=folder, max_steps=3)
     assert resumed.outcome.status == "training complete"
+
+
+def test_failure_to_resume_concerns_this_trial_alone(tmp_path):
+    class Interrupt(BaseException):
+        pass
+
+    def optimizer(hp, problem):
+        def update(updates, state, params=None):
+            if interrupted:
+                raise ValueError("not a second time")
+            return jax.tree.map(lambda g: -0.01 * g, updates), state
+
+        return optax.GradientTransformation(lambda params: (), update)
+
+    def select(stream):
+        if taken:
+            interrupted.append(1)
+            raise Interrupt
+        taken.append(1)
+        return next(stream)
+
+    taken, interrupted = [], []
+    submission = sgd(optimizer=optimizer, select=select)
+    with pytest.raises(Interrupt):
+        run(submission=submission, folder=tmp_path / "trial", max_steps=3)
+    with pytest.raises(TrialError, match="cannot resume .*ValueError: not a second time"):
+        run(submission=submission, folder=tmp_path / "trial", max_steps=3)
 
 
 def test_overwriting_discards_the_old_trial_only_when_the_new_one_is_ready(tmp_path):

@@ -7,23 +7,23 @@ import pytest
 
 from algoperf_jax.rules import RULE_SETS, Facts
 from algoperf_jax.scoring.curves import curves
-from algoperf_jax.scoring.entries import Entry, entries_for
 from algoperf_jax.scoring.leaderboard import Leaderboard, frameworks
 from algoperf_jax.scoring.page.site import site
 from algoperf_jax.scoring.reading import read
-from algoperf_jax.scoring.standings import standings
+from algoperf_jax.scoring.results import results_of
+from algoperf_jax.scoring.submission_info import SubmissionInfo, infos_for
 
 HOSTILE = "<script>alert(1)</script>"
 LINK = '<a href="https://example.org/">"quoted" & named</a>'
 
-MakeBoard = Callable[..., Leaderboard]
+MakeLeaderboard = Callable[..., Leaderboard]
 
 
 @pytest.fixture
-def make_board(
+def make_leaderboard(
     tmp_path: Path, facts: dict[str, Facts], write_trial: Callable[..., Path]
-) -> MakeBoard:
-    """A board of one tuning rule: baseline solves both workloads, two others one each."""
+) -> MakeLeaderboard:
+    """A leaderboard of one tuning rule: baseline solves both workloads, two others one each."""
 
     def make(tuning: str = "external") -> Leaderboard:
         root = f"{tuning}_logs"
@@ -40,7 +40,7 @@ def make_board(
             [tmp_path / root], facts, RULE_SETS["v0.5"], tuning, studies=1, base_only=True
         )
         described = [
-            Entry(
+            SubmissionInfo(
                 "x",
                 HOSTILE,
                 organisations=(LINK,),
@@ -50,12 +50,12 @@ def make_board(
             )
         ]
         return Leaderboard(
-            standings=standings(records.runs, records.board, draws=10),
+            results=results_of(records.runs, records.protocol, draws=10),
             scale="full",
             title=f"Title with {HOSTILE}",
             notices=(f"Notice with {HOSTILE}",),
-            complaints=records.complaints,
-            entries=entries_for(frameworks(records.runs), described, tuning),
+            warnings=records.warnings,
+            infos=infos_for(frameworks(records.runs), described, tuning),
             curves=tuple(curves(records.runs, records.evaluations)),
         )
 
@@ -63,12 +63,12 @@ def make_board(
 
 
 @pytest.fixture
-def board(make_board: MakeBoard) -> Leaderboard:
-    """One board, external tuning."""
-    return make_board()
+def leaderboard(make_leaderboard: MakeLeaderboard) -> Leaderboard:
+    """One leaderboard, external tuning."""
+    return make_leaderboard()
 
 
 @pytest.fixture
-def files(board: Leaderboard) -> dict[str, str]:
+def files(leaderboard: Leaderboard) -> dict[str, str]:
     """All files of its page; the plotting library's script is a stand-in."""
-    return site([board], "/* plotly */", "footer")
+    return site([leaderboard], "/* plotly */", "footer")

@@ -1,4 +1,4 @@
-"""The page of the published board in a real browser: python -m pytest -m slow tests/.../page
+"""The page of the published leaderboard in a real browser: python -m pytest -m slow tests/.../page
 
 Needs chromium and chromium-driver (Debian: apt-get install chromium chromium-driver), selenium and
 plotly.

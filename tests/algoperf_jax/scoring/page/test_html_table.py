@@ -3,9 +3,9 @@
 import pytest
 
 from algoperf_jax.scoring.page.html_table import html_table, sort_key
-from algoperf_jax.scoring.tables import Table
+from algoperf_jax.scoring.tables import TextTable
 
-TABLE = Table(
+TABLE = TextTable(
     "Fractions",
     ["submission", "alpha", "beta_wide"],
     [["one", "0.1000", "0.9000 c"], ["two", "inf", "*"]],

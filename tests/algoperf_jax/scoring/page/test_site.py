@@ -111,10 +111,10 @@ def test_browsers_are_told_to_refuse_other_places(files: dict[str, str]) -> None
 
 
 def test_tables_on_the_page_agree_with_the_csv_files(
-    files: dict[str, str], board: Leaderboard
+    files: dict[str, str], leaderboard: Leaderboard
 ) -> None:
     shown = {tuple(row) for row in Page(files["index.html"]).rows}
-    for table in all_tables(board.standings, board.entries, board.published):
+    for table in all_tables(leaderboard.results, leaderboard.infos, leaderboard.published):
         header, *body = csv.reader(io.StringIO(files[f"tables/external_{table.name}.csv"]))
         assert header == list(table.header) and len(body) == 3
         id_ = header.index("submission")
@@ -123,7 +123,7 @@ def test_tables_on_the_page_agree_with_the_csv_files(
             cells.pop("name", None)
             if row is not header:
                 # The page has the name for readers, and the one in the records behind it.
-                name = board.entries[row[id_]].name
+                name = leaderboard.infos[row[id_]].name
                 cells["submission"] = name if name == row[id_] else f"{name} {row[id_]}"
             assert tuple(cells.values()) in shown
 
@@ -145,9 +145,9 @@ def test_the_leaderboard_has_the_columns_of_the_results_page(files: dict[str, st
     assert hostile[4:6] == ["JAX", "yes"]
 
 
-def test_both_tuning_rules_stand_on_one_page(make_board: Callable[..., Leaderboard]) -> None:
-    boards = [make_board("external"), make_board("self")]
-    files = site(boards, "", "footer")
+def test_both_tuning_rules_stand_on_one_page(make_leaderboard: Callable[..., Leaderboard]) -> None:
+    leaderboards = [make_leaderboard("external"), make_leaderboard("self")]
+    files = site(leaderboards, "", "footer")
     text = files["index.html"]
     assert text.index("External tuning</h2>") < text.index("Self-tuning</h2>")
     assert {"submissions/x.html", "submissions/x_self.html"} <= files.keys()
@@ -155,8 +155,8 @@ def test_both_tuning_rules_stand_on_one_page(make_board: Callable[..., Leaderboa
     test_links_are_relative_and_resolve(files)
 
 
-def test_pages_never_share_a_file(make_board: Callable[..., Leaderboard]) -> None:
-    names = submission_pages([make_board("external"), make_board("self")])
+def test_pages_never_share_a_file(make_leaderboard: Callable[..., Leaderboard]) -> None:
+    names = submission_pages([make_leaderboard("external"), make_leaderboard("self")])
     assert len({name.lower() for name in names.values()}) == len(names) == 6
     assert names[Key("self", "baseline")] == "submissions/baseline_self.html"
 

@@ -1,4 +1,4 @@
-"""Where a trial stands, as its folder tells: to do, unfinished, or ended; how far it has come."""
+"""The status of a trial, as its folder tells: to do, unfinished or ended; its newest evaluation."""
 
 import csv
 import dataclasses
@@ -14,8 +14,8 @@ UNFINISHED = "unfinished"
 
 
 @dataclasses.dataclass(frozen=True)
-class Standing:
-    """How a trial stands on disk.
+class TrialStatus:
+    """The status of a trial on disk.
 
     Attributes:
       state: `"to do"`, `"unfinished"`, or the status of its outcome.
@@ -32,8 +32,8 @@ class Standing:
 
 
 @dataclasses.dataclass(frozen=True)
-class Course:
-    """How far a trial has come, by its newest evaluation.
+class LastEvaluation:
+    """The newest evaluation of a trial; all zero where there is none yet.
 
     Attributes:
       step: completed steps.
@@ -48,8 +48,8 @@ class Course:
     metric: str = ""
 
 
-def standing(folder: Path) -> Standing:
-    """Where the trial in the folder stands.
+def trial_status(folder: Path) -> TrialStatus:
+    """The status of the trial in the folder.
 
     Raises:
       UserError: its outcome is not readable.
@@ -57,24 +57,24 @@ def standing(folder: Path) -> Standing:
     outcome = read_json(folder / "outcome.json")
     if outcome is not None:
         try:
-            return Standing(str(outcome["status"]), str(outcome["reason"]))
+            return TrialStatus(str(outcome["status"]), str(outcome["reason"]))
         except (KeyError, TypeError):
             raise UserError(
                 f"{folder / 'outcome.json'} is not the outcome of a trial; mend or remove it"
             ) from None
     begun = (folder / "meta_data.json").exists() or (folder / "checkpoints").exists()
-    return Standing(UNFINISHED if begun else TO_DO)
+    return TrialStatus(UNFINISHED if begun else TO_DO)
 
 
-def course(folder: Path) -> Course:
-    """How far the trial in the folder has come; nothing where it has no evaluation yet."""
+def last_evaluation(folder: Path) -> LastEvaluation:
+    """The newest evaluation of the trial in the folder."""
     try:
         with open(folder / "eval_measurements.csv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         if not rows:
-            return Course()
+            return LastEvaluation()
         last = rows[-1]
-        return Course(
+        return LastEvaluation(
             step=int(float(last["global_step"])),
             submission_seconds=float(last["accumulated_submission_time"]),
             untimed_seconds=float(last["accumulated_eval_time"])
@@ -82,7 +82,7 @@ def course(folder: Path) -> Course:
             metric=_metric(folder, last),
         )
     except (OSError, KeyError, ValueError):
-        return Course()  # a table to look at; scoring complains about records that are damaged
+        return LastEvaluation()  # for a table to look at; scoring warns of damaged records
 
 
 def check_configuration(folder: Path, planned: Mapping[str, Any]) -> None:

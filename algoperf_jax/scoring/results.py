@@ -8,9 +8,9 @@ import polars as pl
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.scoring import sensitivity
-from algoperf_jax.scoring.board import Board, Time, TrialChoice
 from algoperf_jax.scoring.disqualification import Status, Verdict, statuses, verdict
 from algoperf_jax.scoring.profiles import exact_scores, performance_ratios, trapezoid_scores
+from algoperf_jax.scoring.protocol import ScoringProtocol, Time, TrialChoice
 from algoperf_jax.scoring.speedups import Speedups, speedups
 from algoperf_jax.scoring.times import median_times, study_times
 
@@ -18,11 +18,11 @@ BOOTSTRAP_DRAWS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
-class Standings:
-    """A field of submissions on a board; arrays in the order of `submissions`.
+class ScoringResults:
+    """The results of a field of submissions; arrays in the order of `submissions`.
 
     Attributes:
-      board, time, trial_choice: what was compared, and how.
+      protocol, time, trial_choice: as `results_of` takes them.
       submissions: names, sorted.
       study_times: by submission float64 [W, K], as `times.study_times` gives them.
       times_SxW: their medians; infinity for a miss, NaN for no data.
@@ -37,7 +37,7 @@ class Standings:
       speedups: over that one.
     """
 
-    board: Board
+    protocol: ScoringProtocol
     time: Time
     trial_choice: TrialChoice
     submissions: tuple[str, ...]
@@ -66,21 +66,21 @@ class Standings:
         return self.times_SxW / self.budgets_W
 
 
-def standings(
+def results_of(
     runs: pl.DataFrame,
-    board: Board,
+    protocol: ScoringProtocol,
     *,
     time: Time = "seconds",
     trial_choice: TrialChoice = "min_time",
     baseline: str | None = None,
     studies: Mapping[str, int] | None = None,
     draws: int = BOOTSTRAP_DRAWS,
-) -> Standings:
+) -> ScoringResults:
     """Scores a field of submissions.
 
     Args:
       runs: as `times.study_times` takes them.
-      board: what to compare.
+      protocol: workloads, studies and budgets.
       time, trial_choice, studies: as `times.study_times` takes them.
       baseline: the submission to compute speed-ups over; None for the one called `baseline`, if
         there is one.
@@ -89,7 +89,9 @@ def standings(
     Raises:
       UserError: there is no submission of the name given as baseline.
     """
-    study_times_ = study_times(runs, board, time=time, trial_choice=trial_choice, studies=studies)
+    study_times_ = study_times(
+        runs, protocol, time=time, trial_choice=trial_choice, studies=studies
+    )
     submissions = tuple(study_times_)
     if baseline is None and "baseline" in submissions:
         baseline = "baseline"
@@ -99,15 +101,15 @@ def standings(
             f"{', '.join(submissions)}"
         )
     times_SxW = median_times(study_times_)
-    parents, r_max = board.parents, board.rules.r_max
+    parents, r_max = protocol.parents, protocol.rules.r_max
     judged = verdict(times_SxW, parents, r_max)
     ratios_SxB = performance_ratios(judged.counted___SxB)
-    budgets_W = np.array([board.budget(name, time) for name in board.workloads], np.float64)
+    budgets_W = np.array([protocol.budget(name, time) for name in protocol.workloads], np.float64)
     budgets_W[budgets_W == 0.0] = np.nan  # a record that does not tell its step hint
-    num_base = len(board.base)
+    num_base = len(protocol.base)
     samples_NxS = sensitivity.bootstrap_scores(study_times_, parents, r_max, draws=draws)
-    return Standings(
-        board=board,
+    return ScoringResults(
+        protocol=protocol,
         time=time,
         trial_choice=trial_choice,
         submissions=submissions,

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
 from algoperf_jax.suite.plan import makespan_seconds
-from algoperf_jax.suite.standing import TO_DO, UNFINISHED, Course, course
 from algoperf_jax.suite.supervision import LOST, Ended, Job
+from algoperf_jax.suite.trial_status import TO_DO, UNFINISHED, LastEvaluation, last_evaluation
 
 RUNNING = "running"
 HEADER = ("workload", "trials", "running", "done", "reached", "missed", "failed", "time left")
@@ -48,18 +48,18 @@ class Row:
 
 
 @dataclasses.dataclass
-class Board:
-    """All jobs of a suite and where they stand.
+class SuiteProgress:
+    """All jobs of a suite and how far they have come.
 
     Attributes:
       jobs: in the order of the plan.
       states: by label of the job: `"to do"`, `"unfinished"`, `"running"`, or how it ended.
-      courses: by label, how far those under way have come.
+      last_evaluations: by label, how far those under way have come.
     """
 
     jobs: Sequence[Job]
     states: dict[str, str]
-    courses: dict[str, Course] = dataclasses.field(default_factory=dict)
+    last_evaluations: dict[str, LastEvaluation] = dataclasses.field(default_factory=dict)
 
     def rows(self) -> list[Row]:
         """One row per workload, and one for all where there are several."""
@@ -73,8 +73,8 @@ class Board:
         Evaluations and records count with the share they have had so far; before the first
         evaluation they are left out.
         """
-        timed = sum(now.submission_seconds for now in self.courses.values())
-        untimed = sum(now.untimed_seconds for now in self.courses.values())
+        timed = sum(now.submission_seconds for now in self.last_evaluations.values())
+        untimed = sum(now.untimed_seconds for now in self.last_evaluations.values())
         overhead = 1.0 + (untimed / timed if timed else 0.0)
         open_jobs = [job for job in self.jobs if self._open(job)]
         running = [self._left(j) for j in open_jobs if self.states[j.label] == RUNNING]
@@ -91,7 +91,7 @@ class Board:
 
     def running_line(self, job: Job) -> str:
         """How far a job under way has come."""
-        now = self.courses.get(job.label, Course())
+        now = self.last_evaluations.get(job.label, LastEvaluation())
         used = f"{duration(now.submission_seconds)} of {duration(job.budget_seconds)}"
         return f"{job.label}: step {now.step}, {used}" + (f", {now.metric}" if now.metric else "")
 
@@ -111,15 +111,15 @@ class Board:
         return self.states[job.label] in (TO_DO, UNFINISHED, RUNNING)
 
     def _left(self, job: Job) -> float:
-        used = self.courses.get(job.label, Course()).submission_seconds
+        used = self.last_evaluations.get(job.label, LastEvaluation()).submission_seconds
         return max(0.0, job.budget_seconds - used)
 
 
-class Table:
-    """Shows a board while the suite runs.
+class ProgressTable:
+    """Shows how far a suite has come while it runs.
 
     Args:
-      board: brought up to date here.
+      progress: brought up to date here.
       out: a stream of text; a terminal gets a live table.
       period_seconds: between two looks at the records of what is running.
       now: a monotonic clock in seconds.
@@ -127,12 +127,12 @@ class Table:
 
     def __init__(
         self,
-        board: Board,
+        progress: SuiteProgress,
         out: TextIO,
         period_seconds: float = 2.0,
         now: Callable[[], float] = time.monotonic,
     ):
-        self._board, self._out = board, out
+        self._progress, self._out = progress, out
         self._period, self._now = period_seconds, now
         self._looked_at = -period_seconds
         self._live = _live(out) if out.isatty() else None
@@ -140,22 +140,22 @@ class Table:
 
     def started(self, job: Job) -> None:
         """Notes a start."""
-        resumed = self._board.states[job.label] == UNFINISHED
-        self._board.states[job.label] = RUNNING
+        resumed = self._progress.states[job.label] == UNFINISHED
+        self._progress.states[job.label] = RUNNING
         self._say(f"{'resumed' if resumed else 'started'}: {job.label}")
 
     def ended(self, ended: Ended) -> None:
         """Notes an end."""
         label = ended.job.label
-        self._board.states[label] = UNFINISHED if ended.status == LOST else ended.status
-        self._board.courses[label] = course(ended.job.folder)
+        self._progress.states[label] = UNFINISHED if ended.status == LOST else ended.status
+        self._progress.last_evaluations[label] = last_evaluation(ended.job.folder)
         self._say(f"{ended.status}: {label} after {duration(ended.wall_seconds)}: {ended.reason}")
         if self._live is None:
-            self._say(self._board.summary(self._slots))
+            self._say(self._progress.summary(self._slots))
 
     def skipped(self, job: Job, reason: str) -> None:
         """Notes that a job is left out."""
-        self._board.states[job.label] = "skipped"
+        self._progress.states[job.label] = "skipped"
         self._say(f"skipped: {job.label}: {reason}")
 
     def refresh(self, running: Sequence[Job], slots: int) -> None:
@@ -165,20 +165,20 @@ class Table:
             return
         self._looked_at = self._now()
         for job in running:
-            self._board.courses[job.label] = course(job.folder)
+            self._progress.last_evaluations[job.label] = last_evaluation(job.folder)
         if self._live is not None:
-            self._live.update(drawing(self._board, running, slots))
+            self._live.update(drawing(self._progress, running, slots))
 
     def close(self) -> None:
-        """Leaves the last table standing; whatever still ran was stopped."""
-        for label, state in self._board.states.items():
+        """Leaves the last table on the screen; whatever still ran was stopped."""
+        for label, state in self._progress.states.items():
             if state == RUNNING:
-                self._board.states[label] = UNFINISHED
+                self._progress.states[label] = UNFINISHED
         if self._live is not None:
-            self._live.update(drawing(self._board, (), self._slots))
+            self._live.update(drawing(self._progress, (), self._slots))
             self._live.stop()
         else:
-            self._out.write(as_text(self._board, self._slots))
+            self._out.write(as_text(self._progress, self._slots))
             self._out.flush()
 
     def _say(self, line: str) -> None:
@@ -189,9 +189,9 @@ class Table:
             self._out.flush()
 
 
-def as_text(board: Board, slots: int) -> str:
+def as_text(progress: SuiteProgress, slots: int) -> str:
     """The table in plain text, columns aligned."""
-    lines = [HEADER, *_cells(board, slots)]
+    lines = [HEADER, *_cells(progress, slots)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
     text = ""
     for line in lines:
@@ -203,7 +203,7 @@ def as_text(board: Board, slots: int) -> str:
     return text
 
 
-def drawing(board: Board, running: Sequence[Job], slots: int) -> Any:
+def drawing(progress: SuiteProgress, running: Sequence[Job], slots: int) -> Any:
     """The table, and a line for each running trial, to be drawn by rich."""
     from rich.console import Group
     from rich.table import Table as RichTable
@@ -212,14 +212,14 @@ def drawing(board: Board, running: Sequence[Job], slots: int) -> Any:
     table = RichTable(*HEADER)
     for column in table.columns[1:]:
         column.justify = "right"
-    for cells in _cells(board, slots):
+    for cells in _cells(progress, slots):
         table.add_row(*cells)
-    return Group(table, *(Text(board.running_line(job)) for job in running))
+    return Group(table, *(Text(progress.running_line(job)) for job in running))
 
 
-def _cells(board: Board, slots: int) -> list[tuple[str, ...]]:
-    rows = board.rows()
-    left = at_most(board.left_seconds(slots))
+def _cells(progress: SuiteProgress, slots: int) -> list[tuple[str, ...]]:
+    rows = progress.rows()
+    left = at_most(progress.left_seconds(slots))
     return [*(row.cells() for row in rows[:-1]), rows[-1].cells(left)]
 
 
@@ -245,7 +245,7 @@ def _live(out: TextIO) -> Any:
     return live
 
 
-def board_of(jobs: Sequence[Job], states: Mapping[str, str]) -> Board:
-    """The board before anything was started, with the courses of what was begun earlier."""
-    begun = {job.label: course(job.folder) for job in jobs if states[job.label] != TO_DO}
-    return Board(jobs, dict(states), begun)
+def progress_of(jobs: Sequence[Job], states: Mapping[str, str]) -> SuiteProgress:
+    """The progress before anything is started, with what was begun earlier."""
+    begun = {job.label: last_evaluation(job.folder) for job in jobs if states[job.label] != TO_DO}
+    return SuiteProgress(jobs, dict(states), begun)

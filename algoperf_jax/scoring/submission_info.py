@@ -1,4 +1,4 @@
-"""What submitters say of a submission: its name, who wrote it, what it is."""
+"""Names, authors and descriptions of submissions, as their authors give them."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from algoperf_jax.files import read_json
 from algoperf_jax.rules import Tuning
 
 FILE = "submission.json"
-"""Where a submission's folder of records may say it."""
+"""Its name in a submission's folder of records."""
 
 TUNINGS: Mapping[str, Tuning] = {
     "external": "external",
@@ -36,7 +36,7 @@ SYNONYMS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class SubmissionInfo:
     """One submission as its authors describe it.
 
     Attributes:
@@ -61,8 +61,10 @@ class Entry:
     tuning: Tuning | None = None
 
 
-def read_entries(path: Path) -> list[Entry]:
-    """The entries in a JSON file: one object, a list of them, or a list under `submissions`.
+def read_infos(path: Path) -> list[SubmissionInfo]:
+    """Information on submissions from a JSON file.
+
+    It holds one object, a list of objects, or a list under `submissions`.
 
     The keys are `id`, `name`, `organisations`, `authors`, `framework`, `prize_eligible`,
     `description`, `version` and `rule_set`, and their synonyms in `SYNONYMS`. Names are lists, or
@@ -79,13 +81,13 @@ def read_entries(path: Path) -> list[Entry]:
     objects = content if isinstance(content, list) else [content]
     default = path.parent.name if path.name == FILE else path.stem
     try:
-        return [_entry(one, default) for one in objects]
+        return [_info(one, default) for one in objects]
     except ValueError as error:
         raise UserError(f"{path} does not describe submissions: {error}") from None
 
 
-def entries_beside(runs: pl.DataFrame) -> list[Entry]:
-    """The entries that lie in the folders of submissions, under `FILE`.
+def infos_beside(runs: pl.DataFrame) -> list[SubmissionInfo]:
+    """Information on submissions from the files `FILE` in their folders.
 
     Args:
       runs: `submission`, `file`, `form`, as `checks` has them.
@@ -96,33 +98,31 @@ def entries_beside(runs: pl.DataFrame) -> list[Entry]:
         # The trial's folder lies in its workload's, in its study's, in its submission's.
         path = Path(file).parents[2] / FILE
         if path not in found and path.is_file():
-            found[path] = [
-                dataclasses.replace(entry, id=submission) for entry in read_entries(path)
-            ]
-    return [entry for entries in found.values() for entry in entries]
+            found[path] = [dataclasses.replace(info, id=submission) for info in read_infos(path)]
+    return [info for infos in found.values() for info in infos]
 
 
-def entries_for(
-    frameworks: Mapping[str, str], described: Iterable[Entry], tuning: Tuning
-) -> dict[str, Entry]:
-    """An entry for each submission; one that nobody describes has its name and its framework.
+def infos_for(
+    frameworks: Mapping[str, str], described: Iterable[SubmissionInfo], tuning: Tuning
+) -> dict[str, SubmissionInfo]:
+    """Information on each submission; name and framework alone where nobody describes it.
 
     Args:
       frameworks: by submission, `"jax"` or `"pytorch"`, as its records say; empty if unknown.
-      described: what is known; the last one about a submission under this tuning rule counts.
+      described: information at hand; the last one about a submission under this tuning rule counts.
       tuning: `"external"` or `"self"`.
     """
-    known = {entry.id: entry for entry in described if entry.tuning in (None, tuning)}
+    known = {info.id: info for info in described if info.tuning in (None, tuning)}
     shown = {"jax": "JAX", "pytorch": "PyTorch"}
     result = {}
     for name, framework in frameworks.items():
-        entry = known.get(name, Entry(name, name))
-        found = entry.framework or framework
-        result[name] = dataclasses.replace(entry, framework=shown.get(found.lower(), found))
+        info = known.get(name, SubmissionInfo(name, name))
+        found = info.framework or framework
+        result[name] = dataclasses.replace(info, framework=shown.get(found.lower(), found))
     return result
 
 
-def _entry(content: Any, default: str) -> Entry:
+def _info(content: Any, default: str) -> SubmissionInfo:
     if not isinstance(content, dict):
         raise ValueError(f"{content!r} stands where an object with a name is due")
     values = {
@@ -137,7 +137,7 @@ def _entry(content: Any, default: str) -> Entry:
     if tuning is not None and tuning not in TUNINGS:
         raise ValueError(f"rule_set is {kind!r}, expected one of {', '.join(TUNINGS)}")
     id_ = _text(values["id"], "id") or default
-    return Entry(
+    return SubmissionInfo(
         id=id_,
         name=_text(values["name"], "name") or id_,
         organisations=_names(values["organisations"], "organisations"),

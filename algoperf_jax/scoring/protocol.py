@@ -1,4 +1,4 @@
-"""What is compared: workloads, numbers of studies and trials, budgets."""
+"""The protocol of a comparison: workloads, numbers of studies and trials, budgets."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ TrialChoice = Literal["min_time", "first_eval"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Board:
+class ScoringProtocol:
     """One edition of the comparison.
 
     Attributes:
       rules, tuning: the rule set, and which of its two tuning rules.
-      facts: of all workloads known, on the board or not, by name.
+      facts: of all workloads known, compared or not, by name.
       base: names of the base workloads; their number divides the score, with or without records.
       held_out: names of the variants that can cost a submission their base workload.
       studies: studies per workload.
@@ -48,7 +48,7 @@ class Board:
         return amount * self.rules.budget_factor(self.tuning)
 
 
-def board(
+def protocol_of(
     facts: Mapping[str, Facts],
     rules: RuleSet,
     tuning: Tuning,
@@ -56,8 +56,8 @@ def board(
     studies: int | None = None,
     qualification: bool = False,
     base_only: bool = False,
-) -> Board:
-    """The board that a rule set describes (rules of the benchmark, editions v0.5 and v0.6).
+) -> ScoringProtocol:
+    """The protocol that a rule set describes (rules of the benchmark, editions v0.5 and v0.6).
 
     Args:
       facts: by name of workload; those without a `base_name` are the base workloads.
@@ -79,4 +79,4 @@ def board(
         if qualification and external:
             studies = 1
     trials = rules.external_trials if external else 1
-    return Board(rules, tuning, facts, base, held_out, studies, trials)
+    return ScoringProtocol(rules, tuning, facts, base, held_out, studies, trials)

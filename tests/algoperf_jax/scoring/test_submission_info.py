@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from algoperf_jax.errors import UserError
-from algoperf_jax.scoring.entries import Entry, entries_beside, entries_for, read_entries
-from algoperf_jax.scoring.published import published_entries
+from algoperf_jax.scoring.published import published_infos
+from algoperf_jax.scoring.submission_info import SubmissionInfo, infos_beside, infos_for, read_infos
 
 
 def write(path: Path, content: Any) -> Path:
@@ -27,8 +27,8 @@ def test_a_file_about_one_submission_is_about_the_one_it_is_named_for(tmp_path: 
         "prize_eligible": False,
         "rule_set": "self",
     }
-    assert read_entries(write(tmp_path / "mine.json", content)) == [
-        Entry(
+    assert read_infos(write(tmp_path / "mine.json", content)) == [
+        SubmissionInfo(
             id="mine",
             name="My optimizer",
             organisations=("One", "Two"),
@@ -54,10 +54,10 @@ def test_synonyms_and_names_with_commas_are_understood(tmp_path: Path) -> None:
             {"id": "b", "ruleset": "external", "prize_eligible": None},
         ]
     }
-    one, other = read_entries(write(tmp_path / "all.json", content))
+    one, other = read_infos(write(tmp_path / "all.json", content))
     assert (one.id, one.organisations, one.authors) == ("a", ("One", "Two"), ("Ann", "Ben"))
     assert one.tuning == "self"
-    assert other == Entry("b", "b", tuning="external")
+    assert other == SubmissionInfo("b", "b", tuning="external")
 
 
 @pytest.mark.parametrize(
@@ -76,27 +76,27 @@ def test_anything_else_is_an_error_that_names_the_file(
 ) -> None:
     path = write(tmp_path / "mine.json", content)
     with pytest.raises(UserError, match=message) as error:
-        read_entries(path)
+        read_infos(path)
     assert str(path) in str(error.value)
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
-        read_entries(tmp_path / "absent.json")
+        read_infos(tmp_path / "absent.json")
 
 
 def test_submissions_that_nobody_describes_have_their_name_and_framework() -> None:
     described = [
-        Entry("a", "Under self-tuning", tuning="self"),
-        Entry("b", "Old"),
-        Entry("b", "New", framework="JAX and more"),
-        Entry("c", "c", framework="pytorch"),
+        SubmissionInfo("a", "Under self-tuning", tuning="self"),
+        SubmissionInfo("b", "Old"),
+        SubmissionInfo("b", "New", framework="JAX and more"),
+        SubmissionInfo("c", "c", framework="pytorch"),
     ]
-    found = entries_for({"a": "jax", "b": "pytorch", "c": ""}, described, "external")
+    found = infos_for({"a": "jax", "b": "pytorch", "c": ""}, described, "external")
     assert found == {
-        "a": Entry("a", "a", framework="JAX"),
-        "b": Entry("b", "New", framework="JAX and more"),
-        "c": Entry("c", "c", framework="PyTorch"),
+        "a": SubmissionInfo("a", "a", framework="JAX"),
+        "b": SubmissionInfo("b", "New", framework="JAX and more"),
+        "c": SubmissionInfo("c", "c", framework="PyTorch"),
     }
 
 
@@ -105,11 +105,11 @@ def test_a_folder_of_records_may_describe_its_submission(tmp_path: Path) -> None
     trial.mkdir(parents=True)
     write(tmp_path / "mine" / "submission.json", {"id": "other", "name": "Mine"})
     runs = pl.DataFrame({"submission": ["mine"], "file": [str(trial)], "form": ["folder"]})
-    assert entries_beside(runs) == [Entry("mine", "Mine")]
+    assert infos_beside(runs) == [SubmissionInfo("mine", "Mine")]
 
 
 def test_the_published_field_is_described() -> None:
-    entries = published_entries()
-    assert len(entries) == 11
-    assert all(e.authors and e.organisations and e.description for e in entries)
-    assert {entry.tuning for entry in entries} == {"external"}
+    infos = published_infos()
+    assert len(infos) == 11
+    assert all(e.authors and e.organisations and e.description for e in infos)
+    assert {info.tuning for info in infos} == {"external"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from algoperf_jax.suite.running import MOST_LOSSES, run
+from algoperf_jax.suite.scheduler import MOST_LOSSES, run
 from algoperf_jax.suite.supervision import Ended, Job
 
 
@@ -84,6 +84,13 @@ def test_after_a_refusal_the_others_of_that_workload_are_left_out():
     run([job("a", "ogbg"), job("b", "wmt"), job("c", "ogbg")], engine, notes, never)
     assert engine.begun == ["a", "b"]
     assert notes.skips == [("c", "a was refused")]
+
+
+def test_a_blocked_trial_costs_that_trial_alone():
+    engine, notes = PretendEngine({"a": ["blocked"]}), Notes()
+    ends = run([job("a", "ogbg"), job("b", "ogbg")], engine, notes, never)
+    assert [end.status for end in ends] == ["blocked", "reached"]
+    assert notes.skips == []
 
 
 def test_an_interrupt_stops_the_engine_and_is_passed_on():

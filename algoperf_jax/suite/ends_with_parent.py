@@ -1,6 +1,6 @@
 """Runs a Python program that ends with the process that started it.
 
-    python -m algoperf_jax.suite.leash PROGRAM.py ARGUMENT ...
+    python -m algoperf_jax.suite.ends_with_parent PROGRAM.py ARGUMENT ...
 
 The starter holds the other end of this process's standard input. When the starter is gone, however
 it went, the pipe closes, and this process ends at once together with everything in its group: a

@@ -4,7 +4,12 @@ import pytest
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import write_csv, write_json
-from algoperf_jax.suite.standing import Course, check_configuration, course, standing
+from algoperf_jax.suite.trial_status import (
+    LastEvaluation,
+    check_configuration,
+    last_evaluation,
+    trial_status,
+)
 
 ROW = {
     "accumulated_eval_time": 4.0,
@@ -16,22 +21,22 @@ ROW = {
 
 
 def test_a_trial_is_to_do_then_unfinished_then_ended(tmp_path):
-    assert standing(tmp_path / "none").state == "to do"
+    assert trial_status(tmp_path / "none").state == "to do"
     write_json(tmp_path / "meta_data.json", {})
-    assert standing(tmp_path).state == "unfinished"
+    assert trial_status(tmp_path).state == "unfinished"
     write_json(tmp_path / "outcome.json", {"status": "failed", "reason": "why"})
-    assert (standing(tmp_path).state, standing(tmp_path).reason) == ("failed", "why")
-    assert standing(tmp_path).ended
+    assert (trial_status(tmp_path).state, trial_status(tmp_path).reason) == ("failed", "why")
+    assert trial_status(tmp_path).ended
 
 
 def test_damaged_outcome_is_an_error_that_names_the_file(tmp_path):
     write_json(tmp_path / "outcome.json", ["reached"])
     with pytest.raises(UserError, match=r"outcome\.json is not the outcome of a trial"):
-        standing(tmp_path)
+        trial_status(tmp_path)
 
 
 def test_course_is_the_newest_evaluation(tmp_path):
-    assert course(tmp_path) == Course()
+    assert last_evaluation(tmp_path) == LastEvaluation()
     facts = {
         "workload.target_metric": "ssim",
         "workload.target_direction": "max",
@@ -39,7 +44,7 @@ def test_course_is_the_newest_evaluation(tmp_path):
     }
     write_json(tmp_path / "meta_data.json", facts)
     write_csv(tmp_path / "eval_measurements.csv", list(ROW), [{**ROW, "global_step": 1}, ROW])
-    assert course(tmp_path) == Course(30, 12.5, 4.5, "ssim 0.25 (target >= 0.75)")
+    assert last_evaluation(tmp_path) == LastEvaluation(30, 12.5, 4.5, "ssim 0.25 (target >= 0.75)")
 
 
 def test_record_of_another_plan_is_refused(tmp_path):

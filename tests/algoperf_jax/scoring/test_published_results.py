@@ -1,4 +1,4 @@
-"""The v0.5 external board: `v05_external/expected.json`, `runs.csv.gz`, published scores."""
+"""The v0.5 external field: `v05_external/expected.json`, `runs.csv.gz`, published scores."""
 
 import gzip
 import math
@@ -11,17 +11,17 @@ import pytest
 
 from algoperf_jax.rules import RULE_SETS
 from algoperf_jax.scoring.published import RUNS, published_field
-from algoperf_jax.scoring.reading import Records, read
+from algoperf_jax.scoring.reading import RecordedRuns, read
 from algoperf_jax.scoring.report import as_json
-from algoperf_jax.scoring.standings import Standings, standings
+from algoperf_jax.scoring.results import ScoringResults, results_of
 from workloads.facts import FACTS
 
 TIMES = ("time_to_target", "study_times", "fastest_time", "fastest_before_disqualification")
 KEY = ["submission", "study", "workload", "trial"]
 
 
-def scored(records: Records, trial_choice: str) -> Standings:
-    return standings(records.runs, records.board, trial_choice=trial_choice, draws=2)
+def scored(records: RecordedRuns, trial_choice: str) -> ScoringResults:
+    return results_of(records.runs, records.protocol, trial_choice=trial_choice, draws=2)
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
@@ -36,7 +36,7 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
 
 @pytest.mark.parametrize("trial_choice", ["min_time", "first_eval"])
 def test_everything_expected_is_reproduced(
-    published_records: Records, expected: dict[str, Any], trial_choice: str
+    published_records: RecordedRuns, expected: dict[str, Any], trial_choice: str
 ) -> None:
     ours = as_json(scored(published_records, trial_choice))
     for key, values in expected["rules"][trial_choice].items():
@@ -51,7 +51,7 @@ def test_everything_expected_is_reproduced(
 
 
 def test_published_scores_are_reproduced_to_four_digits(
-    published_records: Records, expected: dict[str, Any]
+    published_records: RecordedRuns, expected: dict[str, Any]
 ) -> None:
     ours = as_json(scored(published_records, "first_eval"))["score_trapezoid_100"]
     rounded = {name: f"{score:.4f}" for name, score in ours.items()}
@@ -59,17 +59,17 @@ def test_published_scores_are_reproduced_to_four_digits(
 
 
 def test_board_constants_are_those_of_the_benchmark(
-    published_records: Records, expected: dict[str, Any]
+    published_records: RecordedRuns, expected: dict[str, Any]
 ) -> None:
-    board = published_records.board
-    assert list(board.base) == expected["base_workloads"]
-    assert sorted(board.held_out) == expected["held_out_workloads"]
-    assert {name: board.budget(name) for name in board.workloads} == expected["budgets_sec"]
-    assert (board.studies, board.trials) == (expected["num_studies"], expected["num_trials"])
+    protocol = published_records.protocol
+    assert list(protocol.base) == expected["base_workloads"]
+    assert sorted(protocol.held_out) == expected["held_out_workloads"]
+    assert {name: protocol.budget(name) for name in protocol.workloads} == expected["budgets_sec"]
+    assert (protocol.studies, protocol.trials) == (expected["num_studies"], expected["num_trials"])
 
 
 def test_each_run_finds_its_target_where_the_table_of_runs_has_it(
-    published_records: Records,
+    published_records: RecordedRuns,
 ) -> None:
     table = pl.read_csv(RUNS).rename({"time_at_target": "t", "num_evals": "n"})
     both = published_records.runs.join(table, on=KEY, how="inner")
@@ -93,12 +93,12 @@ def test_evaluations_win_over_a_summary_of_the_same_runs(published_files: list[P
     amos = next(file for file in published_files if file.name.startswith("amos"))
     both = read([amos, RUNS], FACTS, RULE_SETS["v0.5"], "external")
     own = both.runs.filter(pl.col("submission") == "amos")
-    assert not [c for c in both.complaints if c.kind == "duplicate trial"]
+    assert not [c for c in both.warnings if c.kind == "duplicate trial"]
     assert set(own.filter(pl.col("num_evals") > 0)["form"]) == {"evaluations"}
 
 
 def test_scores_do_not_depend_on_the_order_of_rows(
-    published_records: Records, published_files: list[Path], tmp_path: Path
+    published_records: RecordedRuns, published_files: list[Path], tmp_path: Path
 ) -> None:
     shuffled = []
     for file in published_files:
@@ -112,7 +112,7 @@ def test_scores_do_not_depend_on_the_order_of_rows(
 
 
 def test_raw_log_trees_give_the_same_runs_as_the_tidy_files(
-    published_records: Records, published_files: list[Path], tmp_path: Path
+    published_records: RecordedRuns, published_files: list[Path], tmp_path: Path
 ) -> None:
     names = ("caspr_adaptive", "lawa_ema")
     for file in published_files:
@@ -143,15 +143,15 @@ def write_raw_tree(tidy: Path, root: Path) -> None:
         ).write_csv(folder / "eval_measurements.csv")
 
 
-def test_a_submission_that_never_hits_changes_nothing(published_records: Records) -> None:
+def test_a_submission_that_never_hits_changes_nothing(published_records: RecordedRuns) -> None:
     runs = published_records.runs
     never = runs.filter(pl.col("submission") == "baseline").with_columns(
         pl.lit("never").alias("submission"),
         pl.lit(None, pl.Int64).alias("eval_index"),
         *(pl.lit(math.inf).alias(name) for name in ("step", "seconds")),
     )
-    before = standings(runs, published_records.board, draws=2)
-    after = standings(pl.concat([runs, never]), published_records.board, draws=2)
+    before = results_of(runs, published_records.protocol, draws=2)
+    after = results_of(pl.concat([runs, never]), published_records.protocol, draws=2)
     scores = dict(zip(after.submissions, after.exact_S, strict=True))
     assert scores.pop("never") == 0.0
     assert scores == dict(zip(before.submissions, before.exact_S, strict=True))
