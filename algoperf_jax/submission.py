@@ -14,6 +14,7 @@ import collections
 import dataclasses
 import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -296,6 +297,7 @@ class Submission:
       step: `(context, state, batch, rng) -> (state, logs)` in place of the stock step.
       control: a decision of the host between steps.
       search_space: the tuning search space as JSON data, or None.
+      file: what it was loaded from, filled in by `reference_algorithms.get`; see `identity`.
     """
 
     optimizer: Callable[[Hyperparameters, Problem], optax.GradientTransformation]
@@ -311,6 +313,7 @@ class Submission:
     )
     control: Control | None = None
     search_space: Any = None
+    file: Path | None = None
 
     def point(self, given: Mapping[str, Any] | None) -> Hyperparameters:
         """The default point with the given values in place.

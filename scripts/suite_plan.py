@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import hashlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ import workloads
 from algoperf_jax import tuning
 from algoperf_jax.check import metadata as submission_metadata
 from algoperf_jax.errors import UserError
+from algoperf_jax.identity import source_identity
 from algoperf_jax.rules import RuleSet, rule_set
 from algoperf_jax.suite import plan
 from algoperf_jax.suite.plan_file import Agreement
@@ -85,7 +85,7 @@ def suite(flags: argparse.Namespace, scale: str) -> Suite:
     trials = plan.planned_trials(planned, extent, drawn)
     agreement = Agreement(
         submission=submission.name,
-        source_sha256=checksum(flags.submission),
+        source_sha256=source_identity(submission),
         scale=scale,
         rules=flags.rules,
         tuning=flags.tuning,
@@ -159,12 +159,6 @@ def metadata(submission: str) -> tuple[dict[str, Any] | None, str | None]:
         return None, str(error)
 
 
-def checksum(submission: str) -> str | None:
-    """Of a submission's own file; None for a submission that is not a file."""
-    path = Path(submission.partition(":")[0])
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix == ".py" else None
-
-
 def job_of(
     trial: plan.PlannedTrial,
     flags: argparse.Namespace,
@@ -225,6 +219,7 @@ def check_record(trial: plan.PlannedTrial, job: Job, suite: Suite) -> None:
     shared = suite.agreement
     names = ("scale", "submission", "rules", "tuning", "seed", "max_steps", "eval_every_steps")
     planned = {name: getattr(shared, name) for name in names}
+    planned["submission_source"] = shared.source_sha256
     planned["hyperparameters"] = {**shared.default_point, **(trial.point or {})}
     if shared.replicas is not None:
         planned["replicas"] = shared.replicas
