@@ -96,15 +96,22 @@ class _Names:
                     else:
                         self._mean(alias.asname or alias.name, {_origin(node, alias)})
         assignments = [pair for node in ast.walk(tree) for pair in _assigned(node)]
+        self._known: dict[ast.expr, set[str]] = {}
         for _ in range(_CHAINS):
             for name, value in assignments:
                 self._mean(name, self.paths(value))
+            self._known = {}  # the next pass may find more
 
     def _mean(self, name: str, paths: set[str]) -> None:
         self._meanings.setdefault(name, set()).update(paths)
 
     def paths(self, node: ast.expr) -> set[str]:
         """The full names that an expression may be; empty where it is none of an import."""
+        if node not in self._known:
+            self._known[node] = self._read(node)
+        return self._known[node]
+
+    def _read(self, node: ast.expr) -> set[str]:
         if isinstance(node, ast.Name):
             return self._named(node.id)
         if isinstance(node, ast.Attribute):

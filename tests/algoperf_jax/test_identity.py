@@ -104,6 +104,18 @@ def test_imports_of_imports_count_and_so_do_packages_on_the_way(write):
     assert len(found) == 1 + len(files)
 
 
+def test_packages_around_a_relative_import_count(write, tmp_path, monkeypatch):
+    initials = dict.fromkeys(["outer_one/__init__.py", "outer_one/inner/__init__.py"], "")
+    relative = {"outer_one/inner/mine.py": f"from .part import RATE\n{LAMBDA}"}
+    part = {"outer_one/inner/part.py": "RATE = 1"}
+    monkeypatch.syspath_prepend(str(write({**initials, **relative, **part})))
+    found = []
+    for edited in (None, *initials, *part):
+        write({edited: "EDITED = RATE = 1"} if edited else {})
+        found.append(source_identity(reference_algorithms.get("outer_one.inner.mine:submission")))
+    assert len({*found}) == 4
+
+
 def test_an_edited_module_on_the_import_path_makes_it_another(write, tmp_path, monkeypatch):
     library = write({"lib_of_mine.py": "RATE = 1"}, tmp_path / "library")
     monkeypatch.syspath_prepend(str(library))
@@ -187,12 +199,9 @@ def test_a_suite_refuses_the_record_of_an_edited_submission(write, tmp_path):
     flags = [f"--submission={file}", "--workloads=ogbg", f"--experiment_dir={tmp_path}"]
     plan = suite_plan.suite(run_suite.parser().parse_args([*flags, "--tuning=self"]), "mini")
     trial, job = plan.trials[0], plan.jobs[0]
-    configuration = set_up(
-        plan.workloads["ogbg"],
-        reference_algorithms.get(str(file)),
-        Settings(tuning="self", replicas=1),
-        tmp_path,
-    ).configuration()
+    settings = Settings(tuning="self", replicas=1)
+    submission = reference_algorithms.get(str(file))
+    configuration = set_up(toy(), submission, settings, tmp_path).configuration()
     job.folder.mkdir(parents=True)
     write_json(job.folder / "meta_data.json", {"configuration": configuration})
     suite_plan.check_record(trial, job, plan)
