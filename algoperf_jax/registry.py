@@ -27,6 +27,18 @@ class Entry(NamedTuple):
     scales: tuple[str, ...] = ()
 
 
+class Found(NamedTuple):
+    """What a name has led to.
+
+    Attributes:
+      value: the thing itself.
+      file: the Python file of the module it was taken from; None for a module without one.
+    """
+
+    value: Any
+    file: Path | None
+
+
 @dataclasses.dataclass(frozen=True)
 class Registry:
     """The names of one kind of thing; loading happens on request only.
@@ -42,7 +54,11 @@ class Registry:
     attribute: str
 
     def load(self, name: str) -> Any:
-        """What a name or path leads to.
+        """What a name or path leads to; see `find`."""
+        return self.find(name).value
+
+    def find(self, name: str) -> Found:
+        """What a name or path leads to, with the file that defines it.
 
         Args:
           name: a known name, `package.module[:attribute]`, or `path/to/file.py[:attribute]`.
@@ -65,7 +81,8 @@ class Registry:
                 f"{self.kind} {name!r}: {module_name} does not define {attribute!r}; define it, "
                 f"or name what to take: {module_name}:NAME"
             )
-        return getattr(module, attribute)
+        file = getattr(module, "__file__", None)
+        return Found(getattr(module, attribute), Path(file).absolute() if file else None)
 
     def listing(self) -> str:
         """All names with their summaries, one a line."""

@@ -14,6 +14,7 @@ import collections
 import dataclasses
 import numbers
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
@@ -234,6 +235,7 @@ class Submission:
       step: `(context, state, batch, rng) -> (state, logs)` in place of the stock step.
       control: a decision of the host between steps.
       search_space: the tuning search space as JSON data, or None.
+      file: what it was loaded from, filled in by `reference_algorithms.get`; see `identity`.
     """
 
     optimizer: Callable[[Hyperparameters, Problem], optax.GradientTransformation]
@@ -249,6 +251,7 @@ class Submission:
     )
     control: Control | None = None
     search_space: Any = None
+    file: Path | None = None
 
     def __post_init__(self) -> None:
         check_plain_name(self.name, "submission")

@@ -112,7 +112,7 @@ CATALOGUE = Registry(kind="submission", attribute="submission", entries=_entries
 
 
 def get(name: str) -> Any:
-    """The `Submission` of that name.
+    """The `Submission` of that name, which remembers the file it was loaded from.
 
     Args:
       name: a name of the catalogue, `path/to/file.py`, or `package.module:NAME`; a file or module
@@ -123,9 +123,10 @@ def get(name: str) -> Any:
     """
     from algoperf_jax.submission import Submission
 
-    found = CATALOGUE.load(name)
+    found, file = CATALOGUE.find(name)
     if not isinstance(found, Submission):
         raise UserError(f"submission {name!r}: expected a Submission, found {type(found).__name__}")
+    found = dataclasses.replace(found, file=file)
     if found.name == Submission.name and ".py" in name:
         # Two unnamed files must not share a folder of records.
         found = dataclasses.replace(found, name=Path(name.partition(":")[0]).stem)

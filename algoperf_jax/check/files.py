@@ -1,10 +1,8 @@
 """Checks of a submission's files: its source, the modules beside it, its search space and point."""
 
-import ast
 import json
 import sys
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from algoperf_jax.check.source import Finding, findings
@@ -15,37 +13,23 @@ if TYPE_CHECKING:  # the sources are read without JAX
 
 
 def source_findings(
-    file: Path, names: Collection[str], numbers: Mapping[float, str]
+    submission: "Submission", names: Collection[str], numbers: Mapping[float, str]
 ) -> list[Finding]:
-    """Rules broken in a submission's file, or in the files beside it that it imports.
+    """Rules broken in a submission's file, or in the user's files that it imports.
 
     Args:
-      file: the submission's own.
+      submission: loaded from a file.
       names, numbers: as `source.findings` takes them.
     """
+    from algoperf_jax.identity import CATALOGUE, source_files
+
     found = []
-    beside = {path.stem: path for path in file.parent.glob("*.py")}
-    waiting, seen = [file], set()
-    while waiting:
-        path = waiting.pop()
-        if path in seen:
+    for path in source_files(submission):
+        # The catalogue's own pieces may know workloads: batch sizes are a table by their names.
+        if path.parent == CATALOGUE.parent and path != submission.file:
             continue
-        seen.add(path)
-        text = path.read_text(encoding="utf-8")
-        found += findings(text, path.name, names, numbers)
-        waiting += [beside[name] for name in imported(text) if name in beside]
+        found += findings(path.read_text(encoding="utf-8"), path.name, names, numbers)
     return found
-
-
-def imported(text: str) -> set[str]:
-    """Top-level names of the modules that a source imports."""
-    names = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.split(".")[0])
-    return names
 
 
 def telling_numbers(

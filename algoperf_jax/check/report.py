@@ -92,7 +92,7 @@ def check_submission(
     submission = load(argument)
     tuning = tuning or ("self" if submission.search_space is None else "external")
     numbers = files.telling_numbers(known.base, known.training_examples)
-    yield _done("source", files.source_findings(file, known.facts, numbers))
+    yield _done("source", files.source_findings(submission, known.facts, numbers))
     differing = files.same_everywhere(submission, lambda: load(argument), known.base)
     yield _done("one search space for all workloads", differing)
     settings = Settings(rules=rules, tuning=tuning, max_steps=runs.STEPS)

@@ -2,17 +2,25 @@
 
 A reader of the source finds more, so an empty list is not a certificate. What is looked for:
 
-- names of workloads outside `batch_size`, the one place that may know them;
-- ways to learn the workload's name elsewhere: arguments, environment, call stack, the workloads;
-- settings of the compiler, which are not the algorithm's to change;
+- names of workloads outside `batch_size`, the one place that may know them (a violation);
+- ways to learn the workload's name elsewhere: arguments, environment, call stack, the workloads
+  (a violation);
+- settings of the compiler, which are not the algorithm's to change (a violation);
 - threads and processes, which could work while the clock stands (a warning);
+- files and the network, which may hold results of workloads: an algorithm may bring a table of its
+  own, so a reader has to look at what is read (a warning);
+- text run as code, and names that only the running program knows (a warning);
 - comparisons with numbers that identify a workload, as its number of examples (a warning).
+
+What is used is known by its full name, however the source gets hold of it: see `python_source`.
 """
 
 import ast
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
+
+from algoperf_jax.python_source import COMPUTED, uses
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,30 +36,60 @@ class Finding:
     text: str
 
 
+_NUMPY_READERS = ("load", "fromfile", "loadtxt", "genfromtxt", "memmap", "fromregex", "DataSource")
+_FRAMES = ("stack", "currentframe", "getouterframes", "getinnerframes", "getframeinfo", "trace")
 _FORBIDDEN = {
-    "workloads": "the workloads themselves",
-    "sys.argv": "the command line",
-    "sys._getframe": "the call stack",
-    "sys.modules": "other modules of the program",
-    "inspect": "the call stack",
-    "traceback": "the call stack",
-    "gc": "objects of the program",
-    "os.environ": "the environment",
-    "os.environb": "the environment",
-    "os.getenv": "the environment",
-    "os.putenv": "the environment",
-    "jax.config": "settings of the compiler",
-    "ctypes": "native code",
+    "the workloads themselves": ("workloads",),
+    "the trial it is part of": ("algoperf_jax.suite", "algoperf_jax.trial"),
+    "the command line": ("sys.argv", "sys.orig_argv"),
+    "the call stack": (
+        *(f"inspect.{name}" for name in _FRAMES),
+        *("traceback", "sys._getframe", "sys._current_frames", "sys.exc_info", "sys.settrace"),
+        *("sys.setprofile", "*.f_back", "*.f_globals", "*.f_locals", "*.tb_frame"),
+    ),
+    "other modules of the program": ("sys.modules", "__main__", "*.__globals__"),
+    "objects of the program": ("gc", "*.__subclasses__"),
+    "the environment": (
+        *("os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv"),
+        *("posix.environ", "psutil"),
+    ),
+    "settings of the compiler": (
+        *("jax.config", "jax._src.config", "jax._src.compiler", "jax._src.xla_bridge"),
+        *("jaxlib.xla_client", "*.compiler_options"),
+    ),
+    "native code": ("ctypes", "cffi"),
 }
+"""What an algorithm may not know or change, and the names that lead there."""
+
 _SUSPICIOUS = {
-    "threading": "threads may not work while the clock stands",
-    "multiprocessing": "processes may not work while the clock stands",
-    "concurrent": "threads and processes may not work while the clock stands",
-    "asyncio": "nothing may work while the clock stands",
-    "subprocess": "processes may not work while the clock stands",
-    "pickle": "trained parameters may not be loaded",
-    "open": "trained parameters and results of workloads may not be read",
+    "threads and processes may not work while the clock stands": (
+        *("threading", "_thread", "multiprocessing", "concurrent", "asyncio", "subprocess"),
+        *("signal", "sched", "atexit", "os.fork", "os.forkpty", "os.system", "os.popen"),
+        *("os.posix_spawn", "os.execv", "os.execve", "os.spawnv", "os.spawnl"),
+    ),
+    "trained parameters and results of workloads may not be read; look at what it reads": (
+        *("builtins.open", "io.open", "io.FileIO", "io.open_code", "_io", "codecs.open", "os.open"),
+        *("os.read", "os.fdopen", "os.listdir", "os.scandir", "os.walk", "pathlib", "glob"),
+        *("*.read_bytes", "*.read_text", "fileinput", "linecache", "shutil", "tempfile", "mmap"),
+        *("importlib.resources", "pkgutil", "sqlite3", "dbm", "shelve", "pickle", "_pickle"),
+        *("dill", "cloudpickle", "joblib", "marshal", "csv", "gzip", "bz2", "lzma", "zipfile"),
+        *(f"{module}.{name}" for module in ("numpy", "jax.numpy") for name in _NUMPY_READERS),
+        *("numpy.lib.npyio", "numpy.lib.format", "scipy.io", "pandas", "polars", "pyarrow"),
+        *("tarfile", "h5py", "safetensors", "torch", "tensorflow", "tensorflow_datasets"),
+        *("tensorstore", "array_record", "orbax", "flax.training.checkpoints", "msgpack"),
+    ),
+    "nothing may come over the network": (
+        *("socket", "ssl", "http", "urllib", "urllib3", "ftplib", "requests", "aiohttp", "httpx"),
+        *("huggingface_hub", "xmlrpc"),
+    ),
+    "what is run as code is not checked; look at what it does": (
+        *("builtins.exec", "builtins.eval", "builtins.compile", "code", "codeop", "runpy"),
+        *("importlib.util", "importlib.machinery", "importlib.reload", "*.__getattribute__"),
+        "*.__builtins__",
+    ),
+    "a name that is computed; write it out, or look at what it can become": (COMPUTED,),
 }
+"""What a reader has to look into, and the names that lead there."""
 
 
 def findings(
@@ -77,15 +115,7 @@ def findings(
         )
         for name, node in _named(tree, names)
     ]
-    for path, node in _used(tree):
-        for forbidden, what in _FORBIDDEN.items():
-            if path == forbidden or path.startswith(f"{forbidden}."):
-                text = f"{file}, line {node.lineno}: uses {path}; an algorithm may not know {what}"
-                found.append(Finding("violation", text))
-        for suspicious, why in _SUSPICIOUS.items():
-            if path == suspicious or path.startswith(f"{suspicious}."):
-                text = f"{file}, line {node.lineno}: uses {path}; {why}"
-                found.append(Finding("warning", text))
+    found += _used(tree, file)
     for value, node in _compared(tree):
         if value in numbers:
             text = (
@@ -94,6 +124,33 @@ def findings(
             )
             found.append(Finding("warning", text))
     return list(dict.fromkeys(found))
+
+
+def _used(tree: ast.Module, file: str) -> Iterator[Finding]:
+    """What the rules say about the names that a source uses, each once for a line."""
+    said: set[tuple[int, str]] = set()
+    for use in uses(tree):
+        name = use.path.removeprefix("builtins.").removeprefix("*.")
+        for kind, says in _rules_on(use.path):
+            if (use.line, says) not in said:
+                said.add((use.line, says))
+                yield Finding(kind, f"{file}, line {use.line}: uses {name}; {says}")
+
+
+def _rules_on(path: str) -> Iterator[tuple[Literal["violation", "warning"], str]]:
+    for what, names in _FORBIDDEN.items():
+        if any(_leads_to(path, name) for name in names):
+            yield "violation", f"an algorithm may not know or change {what}"
+    for why, names in _SUSPICIOUS.items():
+        if any(_leads_to(path, name) for name in names):
+            yield "warning", why
+
+
+def _leads_to(path: str, name: str) -> bool:
+    """Whether a full name is a name of the rules or a part of it; `COMPUTED` may stand anywhere."""
+    if name == COMPUTED:
+        return COMPUTED in path.split(".")
+    return path == name or path.startswith(f"{name}.")
 
 
 def _named(tree: ast.Module, names: Collection[str]) -> list[tuple[str, ast.expr]]:
@@ -172,29 +229,6 @@ def _docstrings(statement: ast.stmt) -> set[ast.AST]:
     """Strings that stand alone as statements."""
     nodes = ast.walk(statement)
     return {n.value for n in nodes if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)}
-
-
-def _used(tree: ast.Module) -> list[tuple[str, ast.expr | ast.stmt]]:
-    """Modules and their parts that the source uses, by their full names: `"os.environ"`."""
-    found: list[tuple[str, ast.expr | ast.stmt]] = []
-    modules: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                modules[alias.asname or alias.name.split(".")[0]] = (
-                    alias.name if alias.asname else alias.name.split(".")[0]
-                )
-                found.append((alias.name, node))
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found += [(f"{node.module}.{alias.name}", node) for alias in node.names]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            module = modules.get(node.value.id)
-            if module:
-                found.append((f"{module}.{node.attr}", node))
-        elif isinstance(node, ast.Name) and node.id == "open":
-            found.append(("open", node))
-    return found
 
 
 def _compared(tree: ast.Module) -> Iterator[tuple[float, ast.expr]]:

@@ -22,7 +22,7 @@ class Agreement:
 
     Attributes:
       submission: its name in the records.
-      source_sha256: checksum of the submission's own file; None for one that comes with the code.
+      source_sha256: the submission's identity, that of its files; see `algoperf_jax.identity`.
       scale, rules, tuning, seed: as for each trial.
       max_steps, eval_every_steps, replicas: as for each trial; None where not given.
       default_point: the submission's own hyperparameters.
@@ -114,7 +114,7 @@ def _differences(there: Mapping[str, Any], mine: Mapping[str, Any]) -> list[str]
 
 def _text(name: str, there: Any, here: Any) -> str:
     if name == "source_sha256" and there and here:
-        return "the submission's file has changed since"
+        return "a file of the submission has changed since"
     if name == "search_space" and there is not None and here is not None:
         return "it has another search space"
     return f"{name} is {there!r} there and {here!r} here"

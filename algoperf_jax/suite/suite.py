@@ -23,7 +23,6 @@ In a notebook:
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import shlex
 import shutil
@@ -32,6 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from algoperf_jax import tuning
+from algoperf_jax.identity import source_identity
 from algoperf_jax.rules import RuleSet, rule_set
 from algoperf_jax.suite import plan, plan_file
 from algoperf_jax.suite.choices import SuiteChoices
@@ -90,7 +90,7 @@ def plan_suite(
     trials = plan.planned_trials(planned, extent, drawn)
     agreement = Agreement(
         submission=submission.name,
-        source_sha256=checksum(choices.submission),
+        source_sha256=source_identity(submission),
         scale=choices.scale,
         rules=choices.rules,
         tuning=choices.tuning,
@@ -107,12 +107,6 @@ def plan_suite(
     return Suite(choices, agreement, trials, jobs, home)
 
 
-def checksum(submission: str) -> str | None:
-    """Of a submission's own file; None for a submission that is not a file."""
-    path = Path(submission.partition(":")[0])
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix == ".py" else None
-
-
 def check(suite: Suite) -> None:
     """Holds the suite against the plan and the records in its folder.
 
@@ -123,6 +117,7 @@ def check(suite: Suite) -> None:
     shared = suite.agreement
     names = ("scale", "submission", "rules", "tuning", "seed", "max_steps", "eval_every_steps")
     planned = {name: getattr(shared, name) for name in names}
+    planned["submission_source"] = shared.source_sha256
     if shared.replicas is not None:
         planned["replicas"] = shared.replicas
     for trial, job in zip(suite.trials, suite.jobs, strict=True):

@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
-import inspect
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +12,7 @@ import optax
 
 from algoperf_jax import contracts
 from algoperf_jax.errors import UserError
+from algoperf_jax.identity import source_identity
 from algoperf_jax.parameters import Params, describe
 from algoperf_jax.rules import DEFAULT_RULES, RuleSet, Tuning, rule_set
 from algoperf_jax.submission import Hyperparameters, Problem, Submission, TrainState
@@ -152,7 +151,7 @@ class Trial:
             "workload": self.workload.name,
             "scale": self.workload.scale,
             "submission": self.submission.name,
-            "submission_source": _source_digest(self.submission),
+            "submission_source": source_identity(self.submission),
             "rules": self.settings.rules,
             "tuning": self.settings.tuning,
             "hyperparameters": dict(self.hyperparameters._asdict()),
@@ -300,18 +299,6 @@ def _default_replicas(workload: Workload, batch_size: int, rules: RuleSet) -> in
         return rules.conditions.replicas
     sizes = batch_size, workload.eval_batch_size
     return next(n for n in range(jax.device_count(), 0, -1) if all(s % n == 0 for s in sizes))
-
-
-def _source_digest(submission: Submission) -> str | None:
-    """A checksum of the file that defines the submission's optimizer; None outside of files.
-
-    Two algorithms under one name must not continue each other's trials.
-    """
-    try:
-        path = inspect.getsourcefile(submission.optimizer)
-        return hashlib.sha256(Path(path or "").read_bytes()).hexdigest()[:16]
-    except (TypeError, OSError):
-        return None
 
 
 def _optimizer(

@@ -3,20 +3,31 @@
 import sys
 from types import SimpleNamespace
 
+import reference_algorithms
 from algoperf_jax.check.files import same_everywhere, source_findings, telling_numbers
 from algoperf_jax.rules import Facts, Limits, Target
 
 NAMES = ("ogbg", "wmt")
 
 
-def test_a_file_that_is_imported_from_beside_is_read_too_and_no_other(tmp_path):
-    (tmp_path / "mine.py").write_text("import pieces\nRATE = {'ogbg': 0.1}\n")
-    (tmp_path / "pieces.py").write_text("from mine import RATE\nNAME = 'wmt'\n")
+MINE = """
+from algoperf_jax import Submission
+from reference_algorithms import batch_sizes
+import pieces
+RATE = {'ogbg': 0.1}
+submission = Submission(optimizer=lambda hp, problem: pieces.rule(RATE))
+"""
+
+
+def test_files_that_are_imported_are_read_too_and_no_others(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "pieces.py").write_text("NAME = 'wmt'\ndef rule(rates): ...\n")
     (tmp_path / "unrelated.py").write_text("NAME = 'wmt'\n")
-    found = [finding.text for finding in source_findings(tmp_path / "mine.py", NAMES, {})]
+    submission = reference_algorithms.get(str(tmp_path / "mine.py"))
+    found = sorted(finding.text for finding in source_findings(submission, NAMES, {}))
     assert len(found) == 2
-    assert found[0].startswith("mine.py, line 2: names the workload 'ogbg'")
-    assert found[1].startswith("pieces.py, line 2: names the workload 'wmt'")
+    assert found[0].startswith("mine.py, line 5: names the workload 'ogbg'")
+    assert found[1].startswith("pieces.py, line 1: names the workload 'wmt'")
 
 
 def test_numbers_of_a_workload_come_with_the_words_that_say_whose_they_are():

@@ -51,7 +51,7 @@ def test_same_plan_is_accepted_and_workloads_are_added_to_it(tmp_path):
     [
         ({"seed": 1}, "seed is 0 there and 1 here"),
         ({"rules": "v0.6"}, "rules is 'v0.5' there and 'v0.6' here"),
-        ({"source_sha256": "def"}, "the submission's file has changed since"),
+        ({"source_sha256": "def"}, "a file of the submission has changed since"),
         ({"default_point": {"a": 9}}, "default_point is {'a': 0} there and {'a': 9} here"),
         ({"budgets": {"ogbg": 70.0}}, "budget_seconds of ogbg is 80.0 there and 70.0 here"),
         ({"drawn": None}, "search_space is .* there and None here"),

@@ -12,6 +12,7 @@ from fake_time import FakeTime
 from toy_runs import ECHOING_SETTINGS, each_batch_twice, run, sgd
 from toy_workload import TrainBatches
 
+from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import UserError
 from algoperf_jax.selection import Moment
 from algoperf_jax.trial import training
@@ -43,7 +44,7 @@ class Pairs(TrainBatches):
 
 
 def selection(select, layout=LAYOUT, batches=TrainBatches):
-    stream = DeviceStream(batches(32, 4, seed=1, replica_slice=None), layout)
+    stream = DeviceStream(batches(BatchShare.whole(32, 4), seed=1), layout)
     return Selection(select, stream, layout)
 
 
@@ -137,7 +138,7 @@ def test_numbers_and_arrays_come_back_as_numpy_and_jax_arrays():
 def test_batches_come_back_on_the_devices_that_there_are(batches, devices):
     layout = Replicas(4, tuple(jax.devices()[:devices]))
     found = through_a_checkpoint(each_batch_twice, layout, batches)["again"]
-    host = next(batches(32, 4, seed=1, replica_slice=None))
+    host = next(batches(BatchShare.whole(32, 4), seed=1))
     expected = layout.put_batch(host)
     assert jax.tree.structure(found) == jax.tree.structure(host)
     for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
@@ -151,7 +152,7 @@ def test_part_of_a_batch_comes_back_by_replica():
         return batch, {"half": batch["x"][:, :, :4]}
 
     layout = Replicas(4, tuple(jax.devices()[:1]))
-    host = next(TrainBatches(32, 4, seed=1, replica_slice=None))["x"]
+    host = next(TrainBatches(BatchShare.whole(32, 4), seed=1))["x"]
     found = through_a_checkpoint(select, layout)["half"]
     assert layout.lies_by_replica(found)
     np.testing.assert_array_equal(found[0], host[:, :4])

@@ -12,6 +12,7 @@ from toy_runs import OUT_OF_REACH, run, sgd, slow_selection
 from toy_workload import TrainBatches, apply, dataset, toy
 
 from algoperf_jax.control import Control
+from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.submission import Objective
 from algoperf_jax.trial.programs import Programs
 from algoperf_jax.trial.replicas import Replicas
@@ -102,7 +103,7 @@ def test_step_descends_the_mean_loss_over_the_entries_that_count(label_smoothing
     workload = toy(target=OUT_OF_REACH, default_dropout_rate=0.0)
     submission = sgd(hyperparameters={"learning_rate": 1.0, "label_smoothing": label_smoothing})
     trial = set_up(workload, submission, Settings(replicas=2), tmp_path)
-    batches = next(dataset("train", None, batch_size=32, replicas=2, seed=trial.data_seed))
+    batches = next(dataset("train", None, BatchShare.whole(32, 2), seed=trial.data_seed))
     _, params, model_state, _ = trial.initial_state()
 
     def mean_loss(params):
