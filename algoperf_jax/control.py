@@ -13,7 +13,7 @@ from algoperf_jax import contracts
 from algoperf_jax.errors import UserError
 
 if TYPE_CHECKING:  # a submission has a control, so at run time the import is the other way round
-    from algoperf_jax.submission import Hyperparameters, Problem, TrainState
+    from algoperf_jax.problem import Hyperparameters, Problem, TrainState
 
 
 class Evaluation(NamedTuple):

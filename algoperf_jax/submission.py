@@ -10,12 +10,11 @@ An algorithm uses the lowest layer that suffices:
    host between steps.
 """
 
-import collections
 import dataclasses
 import numbers
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import optax
@@ -24,52 +23,11 @@ from algoperf_jax.control import Control
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import check_plain_name
 from algoperf_jax.parameters import Params
+from algoperf_jax.problem import Hyperparameters, Problem, TrainState, make_hyperparameters
 from algoperf_jax.selection import SelectFn, next_batch
-from algoperf_jax.workload import Batch, BatchNormMode, LossType, ModelState
+from algoperf_jax.workload import Batch, BatchNormMode, ModelState
 
-Hyperparameters = Any  # a named tuple, fields in the order of the point that was given
 Scalar = jax.Array | float
-
-
-def make_hyperparameters(point: Mapping[str, Any]) -> Hyperparameters:
-    """The point as a named tuple `Hyperparameters`, fields in the point's order."""
-    try:
-        return collections.namedtuple("Hyperparameters", point.keys())(**point)
-    except ValueError as error:
-        raise UserError(f"hyperparameters {dict(point)}: {error}") from None
-
-
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """What the rules let a submission know of its workload.
-
-    Attributes:
-      loss_type: what the loss is.
-      target_metric, target_direction, target_value: the validation target.
-      step_hint: number of steps a good algorithm needs; the horizon for schedules.
-      budget_seconds: submission time until the trial ends, the rule set's factor applied.
-      eval_period_seconds: submission time between evaluations.
-      num_train_examples: size of the training split.
-      batch_size: global batch size of this trial.
-      num_replicas: into how many equal parts a batch is divided.
-      default_dropout_rate: the workload's rate, used unless the submission chooses one.
-      supports_label_smoothing: whether the loss heeds label smoothing.
-      parameters: a tree of `ParameterInfo` with exactly the structure of `params`.
-    """
-
-    loss_type: LossType
-    target_metric: str
-    target_direction: Literal["max", "min"]
-    target_value: float
-    step_hint: int
-    budget_seconds: float
-    eval_period_seconds: float
-    num_train_examples: int
-    batch_size: int
-    num_replicas: int
-    default_dropout_rate: float
-    supports_label_smoothing: bool
-    parameters: Any
 
 
 ScalarOrSchedule = Scalar | Callable[[jax.Array, Mapping[str, jax.Array]], Scalar]
@@ -98,22 +56,6 @@ def objective_from_hyperparameters(hyperparameters: Hyperparameters) -> Objectiv
         label_smoothing=getattr(hyperparameters, "label_smoothing", 0.0),
         grad_clip=getattr(hyperparameters, "grad_clip", None),
     )
-
-
-class TrainState(NamedTuple):
-    """What a training step maps to its successor.
-
-    Attributes:
-      step: int32 scalar, completed steps of the trial (a restart does not reset it).
-      params: the parameters that the next gradient is taken at.
-      model_state: batch-norm statistics.
-      opt_state: the optimizer's state, a pytree of arrays.
-    """
-
-    step: jax.Array
-    params: Params
-    model_state: ModelState
-    opt_state: Any
 
 
 class Gradient(NamedTuple):

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from algoperf_jax.submission import Hyperparameters, Problem, Submission
+from algoperf_jax.problem import Hyperparameters, Problem
+from algoperf_jax.submission import Submission
 from reference_algorithms.schedules import warmup_cosine_wave
 
 RAMP_STEPS = 500_000

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from algoperf_jax.submission import Hyperparameters, Problem, Submission
+from algoperf_jax.problem import Hyperparameters, Problem
+from algoperf_jax.submission import Submission
 from reference_algorithms import qualification
 from reference_algorithms.nadamw import scale_by_nadam
 from reference_algorithms.schedules import warmup_cosine

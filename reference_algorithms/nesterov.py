@@ -2,7 +2,8 @@
 
 import optax
 
-from algoperf_jax.submission import Hyperparameters, Problem, Submission
+from algoperf_jax.problem import Hyperparameters, Problem
+from algoperf_jax.submission import Submission
 from reference_algorithms import momentum
 from reference_algorithms.search_spaces import without_beta1
 

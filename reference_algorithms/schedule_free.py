@@ -14,7 +14,7 @@ from collections.abc import Callable
 import jax
 
 from algoperf_jax.parameters import Params
-from algoperf_jax.submission import Hyperparameters, TrainState
+from algoperf_jax.problem import Hyperparameters, TrainState
 from algoperf_jax.workload import ModelState
 
 EvalView = Callable[[TrainState, Hyperparameters], tuple[Params, ModelState]]

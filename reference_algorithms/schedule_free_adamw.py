@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import optax
 
 from algoperf_jax.control import Control, Directive, Progress
-from algoperf_jax.submission import Hyperparameters, Problem, Submission
+from algoperf_jax.problem import Hyperparameters, Problem
+from algoperf_jax.submission import Submission
 from reference_algorithms.batch_sizes import deviating
 from reference_algorithms.schedule_free import average_of, averaged_view, step_to
 

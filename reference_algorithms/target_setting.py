@@ -10,7 +10,8 @@ from typing import Any
 
 import optax
 
-from algoperf_jax.submission import Hyperparameters, Problem, Submission
+from algoperf_jax.problem import Hyperparameters, Problem
+from algoperf_jax.submission import Submission
 from reference_algorithms.batch_sizes import deviating
 from reference_algorithms.momentum import momentum_sgd
 from reference_algorithms.nadamw import nadamw

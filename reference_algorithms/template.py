@@ -5,7 +5,8 @@ python scripts/train.py --workload=ogbg --submission=my_algorithm.py
 
 import optax
 
-from algoperf_jax.submission import Hyperparameters, Problem, Submission
+from algoperf_jax.problem import Hyperparameters, Problem
+from algoperf_jax.submission import Submission
 
 
 def optimizer(hyperparameters: Hyperparameters, problem: Problem) -> optax.GradientTransformation:

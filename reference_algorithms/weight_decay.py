@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from algoperf_jax.parameters import ParameterKind
-from algoperf_jax.submission import Problem
+from algoperf_jax.problem import Problem
 
 UNDECAYED = frozenset(
     {

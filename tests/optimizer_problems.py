@@ -10,7 +10,8 @@ import optax
 from golden_vectors import GoldenSet
 
 from algoperf_jax.parameters import describe, infer_kinds
-from algoperf_jax.submission import Problem, Submission
+from algoperf_jax.problem import Problem
+from algoperf_jax.submission import Submission
 from algoperf_jax.trial.step import accepted
 from algoperf_jax.workload import LossType
 

@@ -1,6 +1,6 @@
 """When training pauses for an evaluation and what ends a trial, as functions of its ledger."""
 
-from algoperf_jax.submission import Problem
+from algoperf_jax.problem import Problem
 from algoperf_jax.trial.ledger import Ledger, Outcome
 from algoperf_jax.trial.setup import Settings
 from algoperf_jax.workload import Target

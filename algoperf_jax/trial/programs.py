@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from algoperf_jax import contracts
-from algoperf_jax.submission import TrainState
+from algoperf_jax.problem import TrainState
 from algoperf_jax.trial.setup import Trial
 from algoperf_jax.trial.step import training_step
 

@@ -14,8 +14,9 @@ from algoperf_jax import contracts
 from algoperf_jax.errors import UserError
 from algoperf_jax.identity import source_identity
 from algoperf_jax.parameters import Params, describe
+from algoperf_jax.problem import Hyperparameters, Problem, TrainState
 from algoperf_jax.rules import DEFAULT_RULES, RuleSet, Tuning, rule_set
-from algoperf_jax.submission import Hyperparameters, Problem, Submission, TrainState
+from algoperf_jax.submission import Submission
 from algoperf_jax.trial.environment import describe_environment
 from algoperf_jax.trial.replicas import Replicas, replicas_on
 from algoperf_jax.trial.stream import DeviceStream

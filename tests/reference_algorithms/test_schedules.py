@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from golden_vectors import GoldenSet
 
-from algoperf_jax.submission import make_hyperparameters
+from algoperf_jax.problem import make_hyperparameters
 from reference_algorithms import ademamix, momentum, target_setting
 from reference_algorithms.schedules import (
     warmup_cosine,
