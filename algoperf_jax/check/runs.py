@@ -171,7 +171,7 @@ def check_state(name: str, state: Any, initial: Any, checkpoints: Path) -> list[
     if found is None:
         return [violation(f"{name}: the training state was not saved")]
     for (path, a), b in zip(
-        jax.tree_util.tree_leaves_with_path(state), jax.tree.leaves(found[0]), strict=True
+        jax.tree_util.tree_leaves_with_path(state), jax.tree.leaves(found.state), strict=True
     ):
         if not np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True):
             leaf = jax.tree_util.keystr(path)
@@ -182,8 +182,8 @@ def check_state(name: str, state: Any, initial: Any, checkpoints: Path) -> list[
 def watching_the_drain(workload: Workload) -> tuple[Workload, list[str]]:
     """The workload, and a list that fills with what works on when an evaluation begins.
 
-    An evaluation begins once the submission's state is ready, so an array that is still being
-    computed then is work of the submission that would run on while its clock stands.
+    The clock stops once everything that the devices were given is ready. So an array that is being
+    computed after that was dispatched while the clock stands, by a thread of the submission.
     """
     found: list[str] = []
 
@@ -199,9 +199,9 @@ def _looking_first(batches: Iterator[Any], found: list[str]) -> Iterator[Any]:
     working = [a for a in jax.live_arrays() if not a.is_deleted() and not a.is_ready()]
     if working:
         found.append(
-            f"work is left on the device after it was drained: {len(working)} arrays are still "
-            f"being computed, {working[0].dtype}{list(working[0].shape)} among them; everything "
-            "computed has to be part of the state"
+            f"work goes on while the clock stands: {len(working)} arrays are being computed, "
+            f"{working[0].dtype}{list(working[0].shape)} among them; an algorithm computes in its "
+            "steps and hooks, not in threads"
         )
     yield from batches
 

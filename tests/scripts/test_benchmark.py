@@ -35,7 +35,6 @@ def test_step_needs_neither_data_nor_data_libraries():
     [
         (["--workload=ogbg", "--steps=5"], "first 5 warm up"),
         (["--workload=ogbg", "--part=loop", "--scale=full"], "needs --data_dir"),
-        (["--workload=suite_workloads:endless", "--part=step"], "has no random batches"),
     ],
 )
 def test_flags_that_measure_nothing_say_why(arguments, message, monkeypatch):
