@@ -40,7 +40,7 @@ _HOMES = {
     "Result": "trial.training",
     "rule_set": "rules",
     "SelectFn": "selection",
-    "Settings": "trial.setup",
+    "Settings": "trial.settings",
     "Silent": "trial.progress",
     "StepContext": "submission",
     "Submission": "submission",

@@ -90,7 +90,8 @@ def trial_of(
     flags: argparse.Namespace, workload: Any, data_dir: Path | None, data: Any = None
 ) -> Any:
     """The trial that the flags describe."""
-    from algoperf_jax.trial.setup import Settings, set_up
+    from algoperf_jax.trial.settings import Settings
+    from algoperf_jax.trial.setup import set_up
 
     return set_up(
         workload,

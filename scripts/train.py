@@ -173,7 +173,8 @@ def train(flags: argparse.Namespace, scale: str, point: dict[str, Any] | None) -
     # JAX is imported from here on: --help, --list and misspelt flags answer without it.
     from algoperf_jax.trial.progress import Lines
     from algoperf_jax.trial.records import trial_folder
-    from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR, Settings
+    from algoperf_jax.trial.settings import Settings
+    from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR
     from algoperf_jax.trial.training import train
 
     workload = workloads.get(flags.workload, scale)

@@ -6,7 +6,7 @@ from toy_workload import toy
 
 from algoperf_jax.rules import Target
 from algoperf_jax.submission import Submission
-from algoperf_jax.trial.setup import Settings
+from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.training import train
 
 OUT_OF_REACH = Target("score", "max", validation=1.0, test=1.0)

@@ -21,7 +21,8 @@ from algoperf_jax.check.source import Finding
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import Facts, Tuning, rule_set
 from algoperf_jax.submission import Submission
-from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR, Settings, set_up
+from algoperf_jax.trial.settings import Settings
+from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR, set_up
 from algoperf_jax.workload import Workload
 
 

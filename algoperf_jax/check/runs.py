@@ -19,7 +19,8 @@ from algoperf_jax.rules import Tuning
 from algoperf_jax.submission import Submission
 from algoperf_jax.trial.checkpoints import Checkpoints
 from algoperf_jax.trial.programs import Programs
-from algoperf_jax.trial.setup import Settings, Trial, set_up
+from algoperf_jax.trial.settings import Settings
+from algoperf_jax.trial.setup import Trial, set_up
 from algoperf_jax.trial.step import training_step
 from algoperf_jax.trial.training import train
 from algoperf_jax.workload import Data, Split, Workload

@@ -197,7 +197,7 @@ def complete(
 
 def train(run: TargetRun, there: Catalogues) -> dict[str, Any]:
     """Trains for the horizon; the run and its best values as JSON data."""
-    from algoperf_jax.trial.setup import Settings
+    from algoperf_jax.trial.settings import Settings
     from algoperf_jax.trial.training import train
 
     workload = there.workload(run.workload, "mini")

@@ -1,5 +1,6 @@
 """One trial: one training from scratch, from its set-up to its record.
 
+settings.py     what is chosen for it
 setup.py        everything chosen, checked and derived before the clock starts
 training.py     the timed loop: train until an evaluation is due, evaluate, record
 step.py         the training step as the program of one replica

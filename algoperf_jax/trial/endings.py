@@ -2,7 +2,7 @@
 
 from algoperf_jax.problem import Problem
 from algoperf_jax.trial.ledger import Ledger, Outcome
-from algoperf_jax.trial.setup import Settings
+from algoperf_jax.trial.settings import Settings
 from algoperf_jax.workload import Target
 
 

@@ -34,7 +34,8 @@ from algoperf_jax.trial.programs import Programs
 from algoperf_jax.trial.progress import Reporter, Silent
 from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder
 from algoperf_jax.trial.selection import Selection
-from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR, Settings, Trial, set_up
+from algoperf_jax.trial.settings import Settings
+from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR, Trial, set_up
 from algoperf_jax.workload import Data, Workload
 
 

@@ -15,7 +15,8 @@ from algoperf_jax.errors import UserError
 from algoperf_jax.files import write_json
 from algoperf_jax.identity import source_files, source_identity
 from algoperf_jax.submission import Control, Submission
-from algoperf_jax.trial.setup import Settings, set_up
+from algoperf_jax.trial.settings import Settings
+from algoperf_jax.trial.setup import set_up
 
 LAMBDA = """
 import optax

@@ -10,7 +10,7 @@ import reference_algorithms
 from algoperf_jax import tuning
 from algoperf_jax.rules import Target
 from algoperf_jax.trial.checkpoints import Checkpoints
-from algoperf_jax.trial.setup import Settings
+from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.training import train
 from reference_algorithms import target_setting
 

@@ -14,7 +14,8 @@ import workloads
 from algoperf_jax.rules import Target
 from algoperf_jax.trial.programs import Programs
 from algoperf_jax.trial.replicas import Replicas
-from algoperf_jax.trial.setup import Settings, set_up
+from algoperf_jax.trial.settings import Settings
+from algoperf_jax.trial.setup import set_up
 from algoperf_jax.trial.training import train
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,7 @@ import reference_algorithms
 from algoperf_jax.control import Evaluation
 from algoperf_jax.problem import TrainState
 from algoperf_jax.rules import Target
-from algoperf_jax.trial.setup import Settings
+from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.training import train
 from reference_algorithms.schedule_free_adamw import RATE_KNOB, restart_when_stuck, self_tuning
 

@@ -7,7 +7,8 @@ from toy_workload import toy
 
 import workloads
 from algoperf_jax.submission import Submission
-from algoperf_jax.trial.setup import Settings, set_up
+from algoperf_jax.trial.settings import Settings
+from algoperf_jax.trial.setup import set_up
 from reference_algorithms.weight_decay import weight_decay_mask
 
 

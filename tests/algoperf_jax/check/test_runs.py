@@ -13,7 +13,8 @@ from toy_workload import toy
 from algoperf_jax.check import runs as check
 from algoperf_jax.control import Control
 from algoperf_jax.submission import Submission
-from algoperf_jax.trial.setup import Settings, set_up
+from algoperf_jax.trial.settings import Settings
+from algoperf_jax.trial.setup import set_up
 
 NAMES = ("ogbg", "wmt")
 SETTINGS = Settings(replicas=1)

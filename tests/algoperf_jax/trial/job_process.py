@@ -21,7 +21,7 @@ def main(port, count, index, out):
 
     from algoperf_jax.rules import Target
     from algoperf_jax.trial.replicas import replicas_on
-    from algoperf_jax.trial.setup import Settings
+    from algoperf_jax.trial.settings import Settings
     from algoperf_jax.trial.training import train
     from reference_algorithms import get
 

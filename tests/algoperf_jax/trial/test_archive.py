@@ -16,7 +16,8 @@ from algoperf_jax.rules import Limits
 from algoperf_jax.trial.archive import Archive, Snapshot
 from algoperf_jax.trial.ledger import Ledger
 from algoperf_jax.trial.progress import Lines
-from algoperf_jax.trial.setup import Settings, Trial
+from algoperf_jax.trial.settings import Settings
+from algoperf_jax.trial.setup import Trial
 from algoperf_jax.trial.training import train
 
 

@@ -16,7 +16,7 @@ from toy_workload import toy
 from algoperf_jax.errors import UserError
 from algoperf_jax.trial.archive import sole_use_by_job
 from algoperf_jax.trial.lock import sole_use
-from algoperf_jax.trial.setup import Settings
+from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.training import train
 
 HOLD = """

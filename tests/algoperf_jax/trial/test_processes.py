@@ -12,7 +12,7 @@ from toy_workload import toy
 
 from algoperf_jax.files import read_json
 from algoperf_jax.rules import Target
-from algoperf_jax.trial.setup import Settings
+from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.training import train
 from reference_algorithms import get
 

@@ -12,7 +12,7 @@ from algoperf_jax.errors import TrialError, UserError
 from algoperf_jax.files import read_json, write_json
 from algoperf_jax.rules import Target
 from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder, trial_folder
-from algoperf_jax.trial.setup import Settings
+from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.training import train
 from reference_algorithms import get
 

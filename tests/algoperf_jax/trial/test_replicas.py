@@ -15,7 +15,8 @@ from algoperf_jax.submission import Submission
 from algoperf_jax.trial import replicas
 from algoperf_jax.trial.programs import Programs
 from algoperf_jax.trial.replicas import MOST_UNROLLED, Lanes, Replicas, replicas_on
-from algoperf_jax.trial.setup import Settings, set_up
+from algoperf_jax.trial.settings import Settings
+from algoperf_jax.trial.setup import set_up
 
 ADAM = Submission(optimizer=lambda hp, problem: optax.adam(1e-2), name="adam")
 

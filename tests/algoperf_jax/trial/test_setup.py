@@ -11,7 +11,8 @@ from toy_workload import dataset, toy
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import rule_set
-from algoperf_jax.trial.setup import Settings, chosen_batch_size, set_up
+from algoperf_jax.trial.settings import Settings
+from algoperf_jax.trial.setup import chosen_batch_size, set_up
 from algoperf_jax.trial.training import train
 
 

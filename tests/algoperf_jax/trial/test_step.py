@@ -16,7 +16,8 @@ from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.submission import Objective
 from algoperf_jax.trial.programs import Programs
 from algoperf_jax.trial.replicas import Replicas
-from algoperf_jax.trial.setup import Settings, set_up
+from algoperf_jax.trial.settings import Settings
+from algoperf_jax.trial.setup import set_up
 from algoperf_jax.trial.training import train
 from algoperf_jax.workload import LossTerms
 

@@ -17,7 +17,7 @@ from algoperf_jax.errors import TrialError, UserError
 from algoperf_jax.files import read_json
 from algoperf_jax.rules import Limits, Target
 from algoperf_jax.submission import Control
-from algoperf_jax.trial.setup import Settings
+from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.training import train
 
 

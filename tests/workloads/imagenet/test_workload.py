@@ -11,7 +11,7 @@ from imagenet_files import write_pictures
 import workloads
 from algoperf_jax.errors import DataError, UserError
 from algoperf_jax.rules import Limits
-from algoperf_jax.trial.setup import Settings
+from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.training import train
 from algoperf_jax.workload import LossType
 from reference_algorithms import get

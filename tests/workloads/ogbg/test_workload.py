@@ -9,7 +9,7 @@ from raw_molecules import write_raw
 
 import workloads
 from algoperf_jax.rules import Target
-from algoperf_jax.trial.setup import Settings
+from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.training import train
 from algoperf_jax.workload import LossType
 from reference_algorithms import get
