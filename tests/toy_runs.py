@@ -43,13 +43,14 @@ def each_batch_twice(batches, carry, moment):
     return batch, {"again": batch}
 
 
-def run(workload=None, submission=None, *, now=None, folder=None, **settings):
+def run(workload=None, submission=None, *, now=None, folder=None, reporter=None, **settings):
     return train(
         workload or toy(target=OUT_OF_REACH),
         submission or sgd(),
         Settings(**{"replicas": 2, **settings}),
         folder=folder,
         now=now or FakeTime(),
+        reporter=reporter,
     )
 
 

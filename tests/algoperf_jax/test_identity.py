@@ -3,11 +3,10 @@
 import functools
 import shutil
 import sys
+from pathlib import Path
 
 import optax
 import pytest
-import run_suite
-import suite_plan
 from toy_workload import toy
 
 import reference_algorithms
@@ -15,6 +14,8 @@ from algoperf_jax.errors import UserError
 from algoperf_jax.files import write_json
 from algoperf_jax.identity import source_files, source_identity
 from algoperf_jax.submission import Control, Submission
+from algoperf_jax.suite.choices import SuiteChoices
+from algoperf_jax.suite.suite import check, plan_suite
 from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.setup import set_up
 
@@ -188,28 +189,29 @@ def test_by_name_by_path_and_by_import_a_file_is_the_same_submission():
 
 def test_suite_trial_and_notebook_agree(write, tmp_path):
     file = write({"mine.py": f"import beside_mine\n{PARTIAL}", "beside_mine.py": ""}) / "mine.py"
-    flags = run_suite.parser().parse_args([f"--submission={file}", "--workloads", "ogbg"])
-    planned = suite_plan.suite(flags, "mini").agreement.source_sha256
     submission = reference_algorithms.get(str(file))
+    choices = SuiteChoices(str(file), experiment_dir=tmp_path)
+    suite = plan_suite(choices, submission, {"toy": toy()}, Path("train.py"))
+    planned = suite.agreement.source_sha256
     trial = set_up(toy(), submission, Settings(replicas=1), tmp_path)
     assert planned == trial.configuration()["submission_source"] == source_identity(submission)
 
 
 def test_a_suite_refuses_the_record_of_an_edited_submission(write, tmp_path):
     file = write({"mine.py": LAMBDA}) / "mine.py"
-    flags = [f"--submission={file}", "--workloads=ogbg", f"--experiment_dir={tmp_path}"]
-    plan = suite_plan.suite(run_suite.parser().parse_args([*flags, "--tuning=self"]), "mini")
-    trial, job = plan.trials[0], plan.jobs[0]
-    settings = Settings(tuning="self", replicas=1)
     submission = reference_algorithms.get(str(file))
+    choices = SuiteChoices(str(file), tuning="self", experiment_dir=tmp_path)
+    suite = plan_suite(choices, submission, {"toy": toy()}, Path("train.py"))
+    (job,) = suite.jobs
+    settings = Settings(tuning="self", replicas=1)
     configuration = set_up(toy(), submission, settings, tmp_path).configuration()
     job.folder.mkdir(parents=True)
     write_json(job.folder / "meta_data.json", {"configuration": configuration})
-    suite_plan.check_record(trial, job, plan)
+    check(suite)
     edited = {**configuration, "submission_source": "0" * 64}
     write_json(job.folder / "meta_data.json", {"configuration": edited})
     with pytest.raises(UserError, match="not of this plan: submission_source is '000"):
-        suite_plan.check_record(trial, job, plan)
+        check(suite)
 
 
 def scaled_sgd(hp, problem, rate=0.1):

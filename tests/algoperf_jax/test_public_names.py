@@ -3,7 +3,7 @@
 import inspect
 
 import algoperf_jax
-from algoperf_jax import submission
+from algoperf_jax import control, problem, selection, submission
 
 
 def test_every_public_name_is_there():
@@ -15,7 +15,8 @@ def test_every_public_name_is_there():
 def test_every_type_of_a_submission_is_a_public_name():
     types = {
         name
-        for name, value in vars(submission).items()
-        if inspect.isclass(value) and value.__module__ == submission.__name__
+        for module in (control, problem, selection, submission)
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__ == module.__name__
     }
     assert types <= set(algoperf_jax.__all__)

@@ -45,7 +45,7 @@ def test_two_steps_run_and_the_state_survives_a_checkpoint(name: str, tmp_path):
     assert result.outcome.status == "training complete", result.traceback
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(result.state))
     checkpoints = Checkpoints(tmp_path / "checkpoints")
-    restored, _, _ = checkpoints.restore(result.state)
+    restored = checkpoints.restore(result.state).state
     checkpoints.close()
     jax.tree.map(np.testing.assert_array_equal, restored, result.state)
 

@@ -15,6 +15,7 @@ import reference_algorithms
 import workloads
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import read_json, write_json
+from algoperf_jax.identity import source_identity
 from algoperf_jax.scoring.submission_info import read_infos
 from algoperf_jax.tuning import parse, study_points
 from reference_algorithms.nadamw import SEARCH_SPACE
@@ -158,7 +159,9 @@ def test_a_folder_that_cannot_be_resumed_costs_that_trial_alone(run, tmp_path):
     point = study_points(parse(SEARCH_SPACE), 0, 0, 5, 5)[0]
     point = {**reference_algorithms.get("nadamw").hyperparameters, **point}
     limits = {"seed": 0, "max_steps": 2, "eval_every_steps": 1}
-    configuration = {**shared, **limits, "hyperparameters": point, "submission_source": "other"}
+    source = source_identity(reference_algorithms.get("nadamw"))
+    planned = {**shared, **limits, "hyperparameters": point, "submission_source": source}
+    configuration = {**planned, "batch_size": 7}
     study = tmp_path / "mini" / "nadamw" / "study_0" / "quick_jax"
     (study / "trial_1").mkdir(parents=True)
     write_json(study / "trial_1" / "meta_data.json", {"configuration": configuration})

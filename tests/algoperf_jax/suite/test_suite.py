@@ -76,6 +76,7 @@ def test_a_trial_of_another_point_is_refused(planned):
     record = suite.jobs[0].folder / "meta_data.json"
     record.parent.mkdir(parents=True)
     shared = {"scale": "mini", "submission": "sgd", "rules": "v0.5", "tuning": "external"}
+    shared["submission_source"] = suite.agreement.source_sha256
     configuration = {**shared, "seed": 0, "hyperparameters": dict(suite.trials[0].point)}
     write_json(record, {"configuration": configuration})
     check(suite)

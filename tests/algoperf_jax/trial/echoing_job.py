@@ -15,24 +15,21 @@ os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
 import jax
 
 
-class Break(BaseException):
-    pass
-
-
 def main(port, count, index, folder):
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.distributed.initialize(f"127.0.0.1:{port}", int(count), int(index))
 
+    from interruptions import Interrupt, InterruptIn
     from toy_runs import ECHOING_SETTINGS, each_batch_twice, run, sgd
 
-    def breaking(batches, carry, moment):
-        if moment.step == 5:
-            raise Break
-        return each_batch_twice(batches, carry, moment)
-
     try:
-        run(submission=sgd(select=breaking), folder=Path(folder), **ECHOING_SETTINGS)
-    except Break:
+        run(
+            submission=sgd(select=each_batch_twice),
+            folder=Path(folder),
+            reporter=InterruptIn(step=6),
+            **ECHOING_SETTINGS,
+        )
+    except Interrupt:
         return
     raise AssertionError("the trial was not broken off")
 

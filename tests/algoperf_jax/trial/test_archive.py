@@ -7,6 +7,7 @@ import io
 import jax
 import pytest
 from fake_time import FakeTime
+from interruptions import Interrupt, InterruptIn
 from toy_runs import OUT_OF_REACH, run, sgd, slow_selection
 from toy_workload import toy
 
@@ -15,28 +16,10 @@ from algoperf_jax.files import read_json
 from algoperf_jax.rules import Limits
 from algoperf_jax.trial.archive import Archive, Snapshot
 from algoperf_jax.trial.ledger import Ledger
-from algoperf_jax.trial.progress import Lines
+from algoperf_jax.trial.progress import Lines, Silent
 from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.setup import Trial
 from algoperf_jax.trial.training import train
-
-
-class Interrupt(BaseException):
-    pass
-
-
-def interrupted_before_step(number, now, seconds=4.0):
-    """A `select` hook that takes so long, and interrupts the trial in place of that step."""
-    taken = []
-
-    def select(stream):
-        taken.append(1)
-        if len(taken) == number:
-            raise Interrupt
-        now.advance(seconds)
-        return next(stream)
-
-    return select
 
 
 def checkpoints_in(folder):
@@ -74,15 +57,16 @@ def test_resume_from_an_older_checkpoint_takes_the_rows_back_to_it(tmp_path):
     now, folder, seen = FakeTime(), tmp_path / "trial", []
     arguments = {"now": now, "folder": folder, "max_steps": 7, "eval_every_steps": 1}
     arguments["checkpoint_every_seconds"] = 10.0
+    arguments["submission"] = sgd(select=slow_selection(now, 4.0))
     with pytest.raises(Interrupt):
-        run(submission=sgd(select=interrupted_before_step(7, now)), **arguments)
+        run(**arguments, reporter=InterruptIn(step=7))
     assert steps_in_the_record(folder) == [1, 2, 3, 4, 5, 6]
 
-    def select(stream):
-        seen.append(steps_in_the_record(folder))
-        return next(stream)
+    class Noting(Silent):
+        def stepped(self, step, logs, elapsed_seconds):
+            seen.append(steps_in_the_record(folder))
 
-    resumed = run(submission=sgd(select=select), **arguments)
+    resumed = run(**arguments, reporter=Noting())
     assert seen[0] == [1, 2, 3, 4]
     assert steps_in_the_record(folder) == [1, 2, 3, 4, 5, 6, 7]
     assert resumed.ledger.step == 7
@@ -92,7 +76,7 @@ def test_distance_between_checkpoints_does_not_identify_a_trial(tmp_path):
     folder = tmp_path / "trial"
     arguments = {"folder": folder, "max_steps": 5, "eval_every_steps": 1}
     with pytest.raises(Interrupt):
-        run(submission=sgd(select=interrupted_before_step(4, FakeTime())), **arguments)
+        run(**arguments, reporter=InterruptIn(step=4))
     resumed = run(checkpoint_every_seconds=1e9, **arguments)
     assert (resumed.ledger.step, resumed.ledger.preemption_count) == (5, 1)
 
@@ -135,8 +119,7 @@ def test_trial_with_a_damaged_checkpoint_goes_on_from_the_one_before_and_says_so
     arguments = {"max_steps": 6, "eval_every_steps": 1}
     # The file that defines an optimizer identifies the trial, so all three are sgd's.
     with pytest.raises(Interrupt):
-        select = interrupted_before_step(4, FakeTime())
-        run(submission=sgd(select=select), folder=folder, **arguments)
+        run(folder=folder, **arguments, reporter=InterruptIn(step=4))
     damage(folder, [3])
     settings = Settings(replicas=2, **arguments)
     reporter = Lines(out)
@@ -162,7 +145,7 @@ def test_trial_whose_checkpoints_are_all_damaged_has_not_failed(tmp_path):
     folder = tmp_path / "trial"
     arguments = {"folder": folder, "max_steps": 6, "eval_every_steps": 1}
     with pytest.raises(Interrupt):
-        run(submission=sgd(select=interrupted_before_step(4, FakeTime())), **arguments)
+        run(**arguments, reporter=InterruptIn(step=4))
     damage(folder, [2, 3])
     with pytest.raises(UserError, match="no checkpoint in .* can be read .*--overwrite"):
         run(**arguments)
@@ -174,7 +157,7 @@ def test_error_before_an_interrupted_trial_is_restored_does_not_fail_it(tmp_path
     folder = tmp_path / "trial"
     arguments = {"folder": folder, "max_steps": 6, "eval_every_steps": 1}
     with pytest.raises(Interrupt):
-        run(submission=sgd(select=interrupted_before_step(4, FakeTime())), **arguments)
+        run(**arguments, reporter=InterruptIn(step=4))
 
     def no_memory(trial):
         raise MemoryError("none left")
@@ -188,12 +171,12 @@ def test_error_before_an_interrupted_trial_is_restored_does_not_fail_it(tmp_path
 def test_failed_trial_says_how_long_it_ran(tmp_path):
     now, folder, taken = FakeTime(), tmp_path / "trial", []
 
-    def select(stream):
+    def select(batches, carry, moment):
         now.advance(4.0)
         taken.append(1)
         if len(taken) == 3:
             raise ValueError("no more of this")
-        return next(stream)
+        return next(batches), carry
 
     result = run(submission=sgd(select=select), now=now, folder=folder)
     outcome = read_json(folder / "outcome.json")

@@ -6,8 +6,9 @@ import jax
 import jax.monitoring
 import jax.numpy as jnp
 import pytest
+from interruptions import Interrupt, InterruptIn
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
-from toy_runs import run, sgd
+from toy_runs import run
 
 from algoperf_jax.files import read_json
 from algoperf_jax.trial.compilation_cache import compilation_cache
@@ -82,20 +83,11 @@ def test_second_start_with_a_cache_compiles_nothing_and_the_record_tells_of_it(t
 
 
 def test_cache_of_an_earlier_start_stays_in_the_record(tmp_path):
-    class Interrupt(BaseException):
-        pass
-
-    def select(stream):
-        taken.append(1)
-        if len(taken) == 3:
-            raise Interrupt
-        return next(stream)
-
-    taken, folder = [], tmp_path / "trial"
+    folder = tmp_path / "trial"
     arguments = {"folder": folder, "max_steps": 4, "eval_every_steps": 1}
     with pytest.raises(Interrupt):
-        run(submission=sgd(select=select), compilation_cache=tmp_path / "cache", **arguments)
-    run(submission=sgd(), **arguments)
+        run(compilation_cache=tmp_path / "cache", **arguments, reporter=InterruptIn(step=3))
+    run(**arguments)
     meta_data = read_json(folder / "meta_data.json")
     assert meta_data["compilation_cache"] == str(tmp_path / "cache")
     assert "compilation_cache" not in meta_data["configuration"]

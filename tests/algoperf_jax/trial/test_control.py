@@ -178,9 +178,9 @@ def test_work_that_control_dispatches_has_ended_before_an_evaluation_begins():
     def decide(progress):
         pending.append(long_device_work())
 
-    def watched(split, source, **arguments):
+    def watched(split, data, share, *, seed):
         ready.extend(work.is_ready() for work in pending if split == "eval_train")
-        return dataset(split, source, **arguments)
+        return dataset(split, data, share, seed=seed)
 
     workload = toy(target=OUT_OF_REACH, dataset=watched)
     submission = sgd(control=Control(decide, every_steps=1))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from fake_time import FakeTime
+from interruptions import Interrupt, InterruptIn
 from toy_runs import ECHOING_SETTINGS, each_batch_twice, run, sgd
 from toy_workload import TrainBatches
 
@@ -24,10 +25,6 @@ from algoperf_jax.trial.stream import DeviceStream
 
 LAYOUT = Replicas(4, tuple(jax.devices()[:2]))
 START = Moment(0, 0.0)
-
-
-class Interrupt(BaseException):
-    pass
 
 
 class Pair(NamedTuple):
@@ -73,13 +70,13 @@ def through_a_checkpoint(select, layout_after=LAYOUT, batches=TrainBatches):
 def interrupt(select, folder, after, **settings):
     """Runs a trial that is broken off after so many steps."""
 
-    def interrupting(batches, carry, moment):
-        if moment.step == after:
-            raise Interrupt
-        return select(batches, carry, moment)
-
     with pytest.raises(Interrupt):
-        run(submission=sgd(select=interrupting), folder=folder, **settings)
+        run(
+            submission=sgd(select=select),
+            folder=folder,
+            reporter=InterruptIn(after + 1),
+            **settings,
+        )
 
 
 def test_trial_that_echoes_data_may_be_broken_off_between_the_two_uses_of_a_batch(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 from fake_time import FakeTime
+from interruptions import Interrupt, InterruptIn
 from toy_runs import OUT_OF_REACH, run, sgd, slow_selection, steps_evaluated
 from toy_workload import dataset, toy
 
@@ -163,10 +164,10 @@ def test_record_tells_what_ran_beside_the_clock(tmp_path, monkeypatch):
         if not thread.is_alive():
             thread.start()
 
-    def busy(split, source, **arguments):
+    def busy(split, data, share, *, seed):
         if split == "validation" and thread.is_alive():
             cpu.advance(25)
-        return dataset(split, source, **arguments)
+        return dataset(split, data, share, seed=seed)
 
     submission = sgd(control=Control(decide, every_steps=1))
     workload = toy(target=OUT_OF_REACH, dataset=busy)
@@ -250,8 +251,7 @@ def test_trial_that_cannot_be_resumed_stays_as_it_is(tmp_path):
 
 
 def test_failure_to_resume_concerns_this_trial_alone(tmp_path):
-    class Interrupt(BaseException):
-        pass
+    interrupted = []
 
     def optimizer(hp, problem):
         def update(updates, state, params=None):
@@ -261,19 +261,12 @@ def test_failure_to_resume_concerns_this_trial_alone(tmp_path):
 
         return optax.GradientTransformation(lambda params: (), update)
 
-    def select(stream):
-        if taken:
-            interrupted.append(1)
-            raise Interrupt
-        taken.append(1)
-        return next(stream)
-
-    taken, interrupted = [], []
-    submission = sgd(optimizer=optimizer, select=select)
+    arguments = {"submission": sgd(optimizer=optimizer), "folder": tmp_path / "trial"}
     with pytest.raises(Interrupt):
-        run(submission=submission, folder=tmp_path / "trial", max_steps=3)
+        run(**arguments, max_steps=3, reporter=InterruptIn(step=2))
+    interrupted.append(1)
     with pytest.raises(TrialError, match="cannot resume .*ValueError: not a second time"):
-        run(submission=submission, folder=tmp_path / "trial", max_steps=3)
+        run(**arguments, max_steps=3)
 
 
 def test_overwriting_discards_the_old_trial_only_when_the_new_one_is_ready(tmp_path):

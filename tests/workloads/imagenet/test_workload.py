@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 from imagenet_files import write_pictures
+from interruptions import Interrupt, InterruptIn
 
 import workloads
 from algoperf_jax.errors import DataError, UserError
@@ -87,25 +88,13 @@ def test_part_of_imagenet_is_not_imagenet(name, small_data):
     "name", [pytest.param("imagenet_resnet", marks=pytest.mark.slow), "imagenet_vit"]
 )
 def test_resumed_trial_equals_an_unbroken_one(name, cache_dir, tmp_path):
-    class Break(BaseException):
-        pass
-
     workload = workloads.get(name, "mini")
-    submission = get("adamw")
     settings = Settings(replicas=2, batch_size=16, max_steps=6, eval_every_steps=3)
-
-    def breaking(batches, carry, moment):
-        breaking.left -= 1
-        if breaking.left < 0:
-            raise Break
-        return next(batches), carry
-
-    breaking.left = 5
-    broken = functools.partial(train, workload, settings=settings, cache_dir=cache_dir)
-    whole = train(workload, submission, settings, folder=tmp_path / "whole", cache_dir=cache_dir)
-    with pytest.raises(Break):
-        broken(dataclasses.replace(submission, select=breaking), folder=tmp_path / "broken")
-    resumed = broken(submission, folder=tmp_path / "broken")
+    run = functools.partial(train, workload, get("adamw"), settings, cache_dir=cache_dir)
+    whole = run(folder=tmp_path / "whole")
+    with pytest.raises(Interrupt):
+        run(folder=tmp_path / "broken", reporter=InterruptIn(step=5))
+    resumed = run(folder=tmp_path / "broken")
     values = [
         [{k: v for k, v in row.items() if "/" in k} for row in result.ledger.evaluations]
         for result in (whole, resumed)
