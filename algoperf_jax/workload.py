@@ -185,6 +185,12 @@ class ExampleBatchFn(Protocol):
     def __call__(self, share: BatchShare, *, split: Split = "train", seed: int = 0) -> Batch: ...
 
 
+def same_under_all_rules(workload: "Workload", conditions: Conditions) -> "Workload":
+    """The workload itself: no condition of a rule set concerns it."""
+    del conditions
+    return workload
+
+
 @dataclasses.dataclass(frozen=True)
 class Workload:
     """Facts and pure functions of one workload at one scale.
@@ -209,8 +215,9 @@ class Workload:
       kinds: `params -> tree of ParameterKind`, where the naming rule does not fit.
       collective_forward: the forward pass itself reduces over `AXES` (batch norm synchronised
         across replicas).
-      under: `conditions -> Workload`, this workload as a rule set's conditions have it; None: it is
-        the same under all of them.
+      under: `(workload, conditions) -> Workload`, the workload as a rule set's conditions have it:
+        with other functions in place of its own where these do not do; a function that somebody
+        has put in their place stays.
     """
 
     name: str
@@ -236,7 +243,7 @@ class Workload:
     compute_metrics: MetricsFn = computed
     kinds: Callable[[Params], Any] = infer_kinds
     collective_forward: bool = False
-    under: Callable[[Conditions], "Workload"] | None = None
+    under: Callable[["Workload", Conditions], "Workload"] = same_under_all_rules
 
     def __post_init__(self) -> None:
         check_plain_name(self.name, "workload")

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from algoperf_jax.check import files, metadata, runs
+from algoperf_jax.check.resumption import check_resumption
 from algoperf_jax.check.source import Finding
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import Facts, Tuning, rule_set
@@ -133,8 +134,8 @@ def _training(
     known: KnownFacts,
     cache_dir: Path,
 ) -> Iterator[Check]:
-    """Two steps on each workload; on the first one also whether the step depends on its name."""
-    what = "two steps, pure state, checkpoint and back, nothing left on the device"
+    """Two steps on each workload; on the first one also resumption and the name's influence."""
+    what = "two steps, pure state, checkpoint and back, nothing goes on beside the clock"
     with tempfile.TemporaryDirectory() as folder:
         for workload in workloads:
             place = Path(folder) / workload.name
@@ -142,6 +143,9 @@ def _training(
             trained = _done(f"{workload.name}: {what}", found)
             yield trained
             if workload is workloads[0] and trained.passed:
+                place = Path(folder) / "broken off"
+                found = check_resumption(workload, submission, settings, place, cache_dir)
+                yield _done("a trial that is broken off and resumed ends as an unbroken one", found)
                 trial = set_up(workload, submission, settings, cache_dir)
                 names = list(known.base)
                 found = runs.check_name_is_forgotten(workload, submission, names, trial)

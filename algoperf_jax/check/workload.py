@@ -132,8 +132,8 @@ def check_devices(workload: Workload, data: Data = None) -> None:
     if jax.local_device_count() < REPLICAS:
         return
     # Rule sets differ here in whether the forward pass holds collectives.
-    under = workload.under or (lambda conditions: workload)
-    variants = {w.collective_forward: w for w in (under(r.conditions) for r in RULE_SETS.values())}
+    as_ruled = [workload.under(workload, rules.conditions) for rules in RULE_SETS.values()]
+    variants = {variant.collective_forward: variant for variant in as_ruled}
     layouts = [Replicas(REPLICAS, tuple(jax.devices()[:n])) for n in (1, REPLICAS)]
     for collective, variant in variants.items():
         one, several = (_summed_gradient(variant, layout) for layout in layouts)

@@ -133,8 +133,7 @@ def set_up(
     _check_arguments(workload, submission, settings)
     rules = rule_set(settings.rules)
     limits = workload.limits_under(settings.rules)
-    if workload.under is not None:
-        workload = workload.under(rules.conditions)
+    workload = workload.under(workload, rules.conditions)
     hyperparameters = submission.point(settings.hyperparameters)
     batch_size = settings.batch_size or chosen_batch_size(workload, submission)
     count = settings.replicas or _default_replicas(workload, batch_size, rules)

@@ -3,13 +3,14 @@
 Both workloads share data, loss and metrics; a variant is the same workload with another network.
 """
 
+import dataclasses
 import functools
 from typing import Any
 
 from algoperf_jax.nn.flax_functions import model_functions
 from algoperf_jax.parameters import Params
-from algoperf_jax.rules import DEFAULT_RULES, RULE_SETS, Conditions, Facts, Target, same_limits
-from algoperf_jax.workload import AXES, Batch, LossType, ModelState, Scale, Workload
+from algoperf_jax.rules import Conditions, Facts, Target, same_limits
+from algoperf_jax.workload import AXES, ApplyFn, Batch, LossType, ModelState, Scale, Workload
 from workloads.facts import base_name, described
 from workloads.imagenet import inputs, sample
 from workloads.imagenet.dataset import Pipeline, dataset, example_batch, open_data
@@ -91,17 +92,12 @@ MINI = {
 }
 
 
-def workload(
-    name: str, scale: Scale, conditions: Conditions = RULE_SETS[DEFAULT_RULES].conditions
-) -> Workload:
-    """The workload or variant of that name."""
+def workload(name: str, scale: Scale) -> Workload:
+    """The workload or variant of that name; its batch statistics are those of each replica."""
     base, full = base_name(name), scale == "full"
     network = NETWORKS[name] if full else MINI_NETWORKS[base]
     pipeline = PIPELINES[base] if full else MINI_PIPELINES[base]
     examples = STORED.examples if full else MINI_EXAMPLES
-    synchronised = conditions.batch_statistics == "global" and isinstance(network, ResNet)
-    if synchronised:
-        network = network.clone(statistics_axes=AXES)
     example = functools.partial(example_batch, pipeline=pipeline)
     model = model_functions(network, inputs.images, example)
 
@@ -124,6 +120,17 @@ def workload(
         open_data=open_data,
         dataset=functools.partial(dataset, pipeline=pipeline),
         example_batch=example,
-        collective_forward=synchronised,
-        under=functools.partial(workload, name, scale),
+        under=functools.partial(_under, network, model.apply),
     )
+
+
+def _under(
+    network: ResNet | ViT, own_apply: ApplyFn, workload: Workload, conditions: Conditions
+) -> Workload:
+    """The workload with statistics of the global batch, where the rule set has them so."""
+    replicas_own = conditions.batch_statistics == "replica" or not isinstance(network, ResNet)
+    if replicas_own or workload.apply is not own_apply:
+        return workload
+    network = network.clone(statistics_axes=AXES)
+    synchronised = model_functions(network, inputs.images, workload.example_batch)
+    return dataclasses.replace(workload, apply=synchronised.apply, collective_forward=True)

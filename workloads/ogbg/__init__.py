@@ -3,12 +3,13 @@
 A variant is the same workload with another network.
 """
 
+import dataclasses
 import functools
 from typing import Any
 
 from algoperf_jax.nn.flax_functions import model_functions
 from algoperf_jax.parameters import Params
-from algoperf_jax.rules import DEFAULT_RULES, RULE_SETS, Conditions, Facts, Target, same_limits
+from algoperf_jax.rules import Conditions, Facts, Target, same_limits
 from algoperf_jax.workload import Batch, LossType, ModelState, Scale, Workload
 from workloads.facts import described
 from workloads.ogbg.batching import AverageGraph
@@ -44,13 +45,12 @@ MINI = Facts(
 )
 
 
-def workload(
-    name: str, scale: Scale, conditions: Conditions = RULE_SETS[DEFAULT_RULES].conditions
-) -> Workload:
+def workload(name: str, scale: Scale) -> Workload:
     """The workload or variant of that name."""
     full = scale == "full"
     network = NETWORKS[name] if full else MINI_NETWORK
-    batching = Batching(evaluation_shards=conditions.evaluation_shards) if full else MINI_BATCHING
+    batching = Batching() if full else MINI_BATCHING
+    batches = functools.partial(dataset, batching=batching)
     example = functools.partial(example_batch, batching=batching)
     model = model_functions(network, inputs=lambda batch: batch, example_batch=example)
     collection = OgbgSubsetMetrics if full else OgbgMetrics
@@ -75,7 +75,17 @@ def workload(
         loss=loss,
         eval=evaluate_batch,
         open_data=open_data,
-        dataset=functools.partial(dataset, batching=batching),
+        dataset=batches,
         example_batch=example,
-        under=functools.partial(workload, name, scale),
+        under=functools.partial(_under, batches),
     )
+
+
+def _under(own_dataset: functools.partial, workload: Workload, conditions: Conditions) -> Workload:
+    """The workload with the part of each split marked that the rule set's hardware evaluates."""
+    batching = own_dataset.keywords["batching"]
+    shards = conditions.evaluation_shards
+    if shards == batching.evaluation_shards or workload.dataset is not own_dataset:
+        return workload
+    batching = dataclasses.replace(batching, evaluation_shards=shards)
+    return dataclasses.replace(workload, dataset=functools.partial(dataset, batching=batching))

@@ -132,9 +132,9 @@ def test_folder_that_cannot_be_used_is_an_error_that_names_it():
 def test_rule_set_decides_replicas_arithmetic_and_the_workload_s_variant(rules, statistics):
     given = []
 
-    def under(conditions):
+    def under(workload, conditions):
         given.append(conditions)
-        return toy(scale="full", eval_batch_size=32)
+        return workload
 
     workload = toy(scale="full", eval_batch_size=32, under=under)
     trial = set_up(workload, sgd(), Settings(rules=rules, data_dir=Path("x")))

@@ -11,7 +11,7 @@ from interruptions import Interrupt, InterruptIn
 
 import workloads
 from algoperf_jax.errors import DataError, UserError
-from algoperf_jax.rules import Limits
+from algoperf_jax.rules import Limits, rule_set
 from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.training import train
 from algoperf_jax.workload import LossType
@@ -103,6 +103,16 @@ def test_resumed_trial_equals_an_unbroken_one(name, cache_dir, tmp_path):
     assert len(values[0]) == 3
 
 
+@pytest.mark.parametrize(("rules", "collective"), [("v0.5", False), ("v0.6", True)])
+def test_rule_set_decides_the_extent_of_batch_statistics_and_nothing_else(rules, collective):
+    resnet = dataclasses.replace(workloads.get("imagenet_resnet"), eval_batch_size=64)
+    ruled = resnet.under(resnet, rule_set(rules).conditions)
+    assert ruled.collective_forward == collective
+    assert ruled.eval_batch_size == 64
+    transformer = workloads.get("imagenet_vit")
+    assert transformer.under(transformer, rule_set(rules).conditions) is transformer
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BOTH)
 def test_full_scale_trains_and_evaluates_on_small_upstream_files(name, small_data):
@@ -110,7 +120,6 @@ def test_full_scale_trains_and_evaluates_on_small_upstream_files(name, small_dat
     workload = dataclasses.replace(
         workload,
         open_data=functools.partial(open_data, examples={}),
-        under=None,
         eval_batch_size=8,
     )
     settings = Settings(data_dir=small_data, replicas=2, batch_size=4, max_steps=2)

@@ -8,7 +8,7 @@ import pytest
 from raw_molecules import write_raw
 
 import workloads
-from algoperf_jax.rules import Target
+from algoperf_jax.rules import Target, rule_set
 from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.training import train
 from algoperf_jax.workload import LossType
@@ -58,7 +58,6 @@ def test_full_model_trains_on_prepared_data(data_dir):
     workload = dataclasses.replace(
         workloads.get("ogbg", "full"),
         open_data=functools.partial(open_data, examples=EXAMPLES),
-        under=None,
         eval_batch_size=64,
         target=Target("mean_average_precision", "max", 2.0, 2.0),
     )
@@ -70,6 +69,16 @@ def test_full_model_trains_on_prepared_data(data_dir):
     assert {name.split("/")[1] for name in row if name.startswith("train/")} == expected
     # Six molecules fill no global batch of the reference, so subset and split are the same.
     assert row["validation/loss"] == pytest.approx(row["validation/loss_whole_split"])
+
+
+def test_rule_set_s_shards_decide_what_counts_as_evaluated():
+    workload = workloads.get("ogbg", "full")
+    conditions = rule_set("v0.5").conditions
+    assert workload.under(workload, conditions) is workload
+    four = workload.under(workload, dataclasses.replace(conditions, evaluation_shards=4))
+    assert four.dataset.keywords["batching"].evaluation_shards == 4
+    own = dataclasses.replace(workload, dataset=None)
+    assert own.under(own, dataclasses.replace(conditions, evaluation_shards=4)) is own
 
 
 def test_sample_s_splits_are_disjoint_and_every_task_occurs_in_each(tmp_path):
