@@ -126,11 +126,7 @@ def _checksum(file: Path) -> str:
 
 def _imported(file: Path, folders: Sequence[Path]) -> Iterator[Path]:
     """The user's files that a file imports itself, packages on the way included."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):  # compiled, or a module that would not load
-        return
-    for path in dict.fromkeys(use.path for use in uses(tree)):
+    for path in _used_names(file.read_bytes()):
         name = path.lstrip(".")
         first, *rest = name.split(".")
         if level := len(path) - len(name):
@@ -139,6 +135,16 @@ def _imported(file: Path, folders: Sequence[Path]) -> Iterator[Path]:
             yield from _along(_inside([package], first), rest)
         else:
             yield from _along(_top_level(first, folders), rest)
+
+
+@functools.lru_cache(maxsize=256)
+def _used_names(content: bytes) -> tuple[str, ...]:
+    """The dotted names that a file uses, each once; the same file is looked at for every trial."""
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError):  # compiled, or a module that would not load
+        return ()
+    return tuple(dict.fromkeys(use.path for use in uses(tree)))
 
 
 def _along(spec: machinery.ModuleSpec | None, rest: Sequence[str]) -> Iterator[Path]:

@@ -38,6 +38,7 @@ class Trial:
       layout: the replicas on their devices.
       data: the workload's data, opened.
       data_seed: seed of the order of training data.
+      submission_source: the submission's identity, see `identity.source_identity`.
       init_key, loop_key: uint32 `[2]`, for the initial model and for the steps.
     """
 
@@ -50,6 +51,7 @@ class Trial:
     layout: Replicas
     data: Data
     data_seed: int
+    submission_source: str | None
     init_key: jax.Array
     loop_key: jax.Array
 
@@ -77,7 +79,7 @@ class Trial:
             "workload": self.workload.name,
             "scale": self.workload.scale,
             "submission": self.submission.name,
-            "submission_source": source_identity(self.submission),
+            "submission_source": self.submission_source,
             "rules": self.settings.rules,
             "tuning": self.settings.tuning,
             "hyperparameters": dict(self.hyperparameters._asdict()),
@@ -174,6 +176,7 @@ def set_up(
         layout=layout,
         data=data,
         data_seed=int(data_key[0]),
+        submission_source=source_identity(submission),
         init_key=init_key,
         loop_key=loop_key,
     )

@@ -84,9 +84,8 @@ def test_part_of_imagenet_is_not_imagenet(name, small_data):
         train(workload, get("nadamw"), Settings(data_dir=small_data))
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param("imagenet_resnet", marks=pytest.mark.slow), "imagenet_vit"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOTH)
 def test_resumed_trial_equals_an_unbroken_one(name, cache_dir, tmp_path):
     workload = workloads.get(name, "mini")
     settings = Settings(replicas=2, batch_size=16, max_steps=6, eval_every_steps=3)
