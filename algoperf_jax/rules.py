@@ -29,6 +29,11 @@ class Target:
     validation: float
     test: float
 
+    @property
+    def out_of_reach(self) -> float:
+        """A value that no metric reaches, for trials that nothing but their steps should end."""
+        return float("inf") if self.direction == "max" else -float("inf")
+
     def reached(self, value: float, split: Literal["validation", "test"]) -> bool:
         """Whether `value` on `split` meets the target; NaN never does."""
         target = getattr(self, split)

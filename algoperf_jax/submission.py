@@ -108,21 +108,8 @@ class ValueAndGradFn(Protocol):
     ) -> Gradient: ...
 
 
-class ValueFn(Protocol):
+class ValueFn(ValueAndGradFn, Protocol):
     """The same without the gradient, which is None in what it returns; see `ValueAndGradFn`."""
-
-    def __call__(
-        self,
-        params: Params,
-        model_state: ModelState,
-        batch: Batch,
-        rng: jax.Array,
-        *,
-        batch_norm: BatchNormMode = "update",
-        dropout_rate: Scalar | None = None,
-        label_smoothing: Scalar = 0.0,
-        per_example: bool = False,
-    ) -> Gradient: ...
 
 
 @dataclasses.dataclass(frozen=True)

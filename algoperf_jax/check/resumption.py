@@ -49,7 +49,7 @@ def check_resumption(
       cache_dir: where embedded data are expanded.
     """
     # A target met on the way would end the trial.
-    beyond = float("inf") if workload.target.direction == "max" else -float("inf")
+    beyond = workload.target.out_of_reach
     target = dataclasses.replace(workload.target, validation=beyond, test=beyond)
     workload = dataclasses.replace(workload, target=target)
     settings = dataclasses.replace(settings, max_steps=STEPS, eval_every_steps=1)

@@ -127,8 +127,7 @@ def check_training(
     watched, left_over = watching_the_drain(workload)
     # A target met by the first evaluation would end the trial before its second step; the test
     # target is none of the things that a submission is told.
-    beyond = float("inf") if workload.target.direction == "max" else -float("inf")
-    target = dataclasses.replace(workload.target, test=beyond)
+    target = dataclasses.replace(workload.target, test=workload.target.out_of_reach)
     watched = dataclasses.replace(watched, target=target)
     settings = dataclasses.replace(settings, max_steps=STEPS, eval_every_steps=1, stop_at="both")
     try:

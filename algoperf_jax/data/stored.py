@@ -1,7 +1,7 @@
 """Where a workload's prepared data lie, whether they are complete, and what to do if not."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from algoperf_jax.data.tfds_folder import TfdsFolder
@@ -34,6 +34,25 @@ class StoredData:
         roots = [data_dir / place for place in self.places]
         there = (r for r in roots if any((r / d.folder).exists() for d in self.datasets))
         return next(there, roots[-1])
+
+    def located(
+        self, data_dir: Path | None, sample: Callable[[], Path], examples: Mapping[str, int]
+    ) -> "Location":
+        """The data below `data_dir`, checked to be complete; without it the expanded sample.
+
+        Args:
+          data_dir: the folder with the data of all workloads, or None.
+          sample: expands the embedded sample where that has not happened; its folder.
+          examples: of each split of the data below `data_dir`.
+
+        Raises:
+          DataError: a file is missing, or a split has not so many examples.
+        """
+        if data_dir is None:
+            return self.in_sample(sample())
+        location = self.in_data_dir(data_dir)
+        location.check(examples)
+        return location
 
     def in_data_dir(self, data_dir: Path) -> "Location":
         """The data below the folder with the data of all workloads."""

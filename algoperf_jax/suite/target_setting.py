@@ -203,7 +203,7 @@ def train(run: TargetRun, there: Catalogues) -> dict[str, Any]:
     workload = there.workload(run.workload, "mini")
     rules, limits = next(iter(workload.limits.items()))
     steps = int(HORIZON * limits.step_hint)
-    out_of_reach = float("inf") if workload.target.direction == "max" else -float("inf")
+    out_of_reach = workload.target.out_of_reach
     workload = dataclasses.replace(
         workload,
         limits={rules: dataclasses.replace(limits, step_hint=steps, runtime_seconds=float("inf"))},

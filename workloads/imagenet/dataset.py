@@ -105,11 +105,7 @@ def open_data(
     Raises:
       DataError: a file is missing, or a split has not so many `examples`.
     """
-    if data_dir is None:
-        location = STORED.in_sample(sample.root(cache_dir))
-    else:
-        location = STORED.in_data_dir(data_dir)
-        location.check(examples)
+    location = STORED.located(data_dir, lambda: sample.root(cache_dir), examples)
     return ImagenetData(functools.cache(location.records), BatchCache(EVAL_CACHE_BYTES))
 
 
