@@ -1,12 +1,12 @@
 """All checks of a submission that is to be handed in, one after the other.
 
-In a notebook:
+In a notebook, `name` being that of a workload:
 
     import reference_algorithms, workloads
     from algoperf_jax.check.report import KnownFacts, check_submission
     from workloads.facts import FACTS
 
-    mini = [workloads.get("ogbg")]
+    mini = [workloads.get(name)]
     for check in check_submission("mine.py", reference_algorithms.get, mini, KnownFacts(FACTS)):
         print(check.passed, check.name, check.findings)
 """

@@ -6,7 +6,7 @@ The kit knows no particular workload, so the caller lists them. In a notebook:
     from algoperf_jax.suite.known_workloads import KnownWorkloads
 
     known = KnownWorkloads(tuple(workloads.CATALOGUE.entries), {}, workloads.get, lambda name: ())
-    chosen = known.chosen(["ogbg"], "mini")
+    chosen = known.chosen([name], "mini")
 """
 
 import dataclasses

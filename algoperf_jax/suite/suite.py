@@ -1,6 +1,6 @@
 """A suite: from choices to planned trials and the jobs that run them.
 
-In a notebook:
+In a notebook, `name` being that of a workload:
 
     import sys
     from pathlib import Path
@@ -12,7 +12,7 @@ In a notebook:
     from algoperf_jax.suite.suite import check, plan_suite, remaining, statuses, write_plan
 
     choices = SuiteChoices("nadamw", tuning="self")
-    chosen = {"ogbg": workloads.get("ogbg")}
+    chosen = {name: workloads.get(name)}
     submission = reference_algorithms.get("nadamw")
     suite = plan_suite(choices, submission, chosen, Path("scripts/train.py"))
     check(suite)

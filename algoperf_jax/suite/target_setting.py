@@ -6,7 +6,7 @@ configuration is run again with other seeds. The validation target is the median
 validation values; the test target is the worst of the best test values among the runs that reached
 the validation target.
 
-In a program (processes are spawned, so not from a cell):
+In a program (processes are spawned, so not from a cell), `name` being that of a workload:
 
     from pathlib import Path
     import reference_algorithms, workloads
@@ -14,7 +14,7 @@ In a program (processes are spawned, so not from a cell):
 
     there = Catalogues(workloads.get, reference_algorithms.get)
     space = {"learning_rate": {"min": 1e-3, "max": 1e-2, "scaling": "log"}}
-    set_targets("ogbg", {"adamw": space}, there, RunFile(Path("targets.json")), points=2, seeds=2)
+    set_targets(name, {"adamw": space}, there, RunFile(Path("targets.json")), points=2, seeds=2)
 """
 
 import concurrent.futures
