@@ -4,13 +4,15 @@
     python scripts/benchmark.py --workload=ogbg --part=input
     python scripts/benchmark.py --workload=imagenet_resnet --part=input
     python scripts/benchmark.py --workload=imagenet_resnet --part=step --scale=full --batch_size=64
+    python scripts/benchmark.py --workload=wmt --part=decode
 
 loop    wall time per step of the timed loop over that of the bare compiled step; both are given the
         same batches, built beforehand
 input   building a training batch on the host over the bare step that consumes it; for workloads on
         images: images per second and core of the training pipeline at scale full, beside plain
-        decoding and resizing of the same files, which is the limit
+        decoding and resizing of the same files; for those on text: tokens, beside tokenising
 step    the bare compiled step on random data; needs no data and loads no data library
+decode  for workloads that translate: a batch decoded as evaluations do, and to the end of its room
 """
 
 import argparse
@@ -34,12 +36,16 @@ from algoperf_jax.rules import DEFAULT_RULES
 
 WARM_UP_STEPS = 5
 
-# Each module has `Throughput(workload, empty_folder)`, whose `pipeline(images)` and `limit(images)`
-# return images per second and core.
-INPUT_LIMITS = {
+# Each module has `Throughput(workload, empty_folder)`, whose `pipeline(count)` and
+# `yardstick(count)` return `unit`s per second and core.
+INPUTS = {
     "imagenet_resnet": "workloads.imagenet.throughput",
     "imagenet_vit": "workloads.imagenet.throughput",
+    "wmt": "workloads.wmt.throughput",
 }
+
+# Each module has `DecodingTime(name, scale)`, whose `early()` and `to_the_end()` return functions.
+DECODERS = {"wmt": "workloads.wmt.decoding_time"}
 
 
 def main() -> int:
@@ -48,24 +54,28 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     p.add_argument("--workload", required=True, help="a name; see scripts/train.py --list")
-    p.add_argument("--part", choices=("loop", "input", "step"), default="loop")
+    p.add_argument("--part", choices=("loop", "input", "step", "decode"), default="loop")
     p.add_argument("--submission", default="adamw", help="whose step to measure (default: adamw)")
     p.add_argument("--rules", default=DEFAULT_RULES, help="whose conditions (default: v0.5)")
     p.add_argument("--batch_size", type=int, help="global batch size")
     p.add_argument("--replicas", type=int, help="replicas that share the devices")
     p.add_argument("--steps", type=int, default=40, help="steps per measurement (default: 40)")
-    p.add_argument("--images", type=int, default=512, help="images per measurement (default: 512)")
+    p.add_argument("--count", type=int, help="images or tokens per measurement of the input")
     p.add_argument("--repetitions", type=int, default=5, help="measurements (default: 5)")
     p.add_argument("--data_dir", type=Path, help="measure scale full on these data")
-    p.add_argument("--scale", choices=workloads.SCALES, help="of --part=step, which needs no data")
+    p.add_argument(
+        "--scale", choices=workloads.SCALES, help="of step and decode, which need no data"
+    )
     flags = p.parse_args()
     if flags.steps <= WARM_UP_STEPS:
         raise UserError(f"--steps={flags.steps}: the first {WARM_UP_STEPS} warm up, take more")
-    scale = chosen_scale(flags, needs_data=flags.part != "step")
+    scale = chosen_scale(flags, needs_data=flags.part in ("loop", "input"))
     if flags.part == "step":
         step_time(flags, scale)
-    elif flags.part == "input" and flags.workload in INPUT_LIMITS:
-        image_input(flags)
+    elif flags.part == "decode":
+        decoding(flags, scale)
+    elif flags.part == "input" and flags.workload in INPUTS:
+        input_throughput(flags)
     else:
         ratios(flags, scale)
     return 0
@@ -80,10 +90,7 @@ def ratios(flags: argparse.Namespace, scale: str) -> None:
         trial = trial_of(flags, workload, flags.data_dir)
         batches = list(itertools.islice(host_batches(trial), flags.steps))
         pairs.append(measure(trial, batches, flags.steps))
-    median = statistics.median(seconds / bare for seconds, bare in pairs)
-    # What else a machine does only ever adds time, so the fastest of each is the cleaner reading.
-    fastest = min(seconds for seconds, _ in pairs) / min(bare for _, bare in pairs)
-    print(f"median ratio {median:.4f}, ratio of the fastest {fastest:.4f}, of {len(pairs)} pairs")
+    print_ratio(pairs, min)
 
 
 def trial_of(
@@ -166,24 +173,54 @@ def input_share(trial: Any, batches: list, steps: int) -> tuple[float, float]:
     return building, bare
 
 
-def image_input(flags: argparse.Namespace) -> None:
-    """Prints images per second and core of a workload's pipeline, and of what limits it."""
-    module = importlib.import_module(INPUT_LIMITS[flags.workload])
+def input_throughput(flags: argparse.Namespace) -> None:
+    """Prints what a workload's pipeline makes per second and core, and what its yardstick does."""
+    module = importlib.import_module(INPUTS[flags.workload])
     pairs = []
     with tempfile.TemporaryDirectory() as folder:
         throughput = module.Throughput(workloads.get(flags.workload, "full"), Path(folder))
-        print(f"files of {throughput.bytes_per_image / 1e3:.0f} kB", flush=True)
+        count, unit = flags.count or throughput.count, throughput.unit
+        print(throughput.description, flush=True)
         for _ in range(flags.repetitions):
-            limit, pipeline = throughput.limit(flags.images), throughput.pipeline(flags.images)
-            pairs.append((pipeline, limit))
+            yardstick, pipeline = throughput.yardstick(count), throughput.pipeline(count)
+            pairs.append((pipeline, yardstick))
             print(
-                f"pipeline {pipeline:.0f} images/s/core, limit {limit:.0f}, "
-                f"limit over pipeline {limit / pipeline:.3f}",
+                f"pipeline {pipeline:,.0f} {unit}/s/core, yardstick {yardstick:,.0f}, "
+                f"yardstick over pipeline {yardstick / pipeline:.3f}",
                 flush=True,
             )
-    median = statistics.median(limit / pipeline for pipeline, limit in pairs)
-    fastest = max(limit for _, limit in pairs) / max(pipeline for pipeline, _ in pairs)
-    print(f"median ratio {median:.3f}, ratio of the fastest {fastest:.3f}, of {len(pairs)} pairs")
+    print_ratio([(yardstick, pipeline) for pipeline, yardstick in pairs], max)
+
+
+def decoding(flags: argparse.Namespace, scale: str) -> None:
+    """Prints the seconds of decoding a batch in both ways."""
+    if flags.workload not in DECODERS:
+        raise UserError(f"{flags.workload} translates nothing; there is {', '.join(DECODERS)}")
+    import numpy as np
+
+    module = importlib.import_module(DECODERS[flags.workload])
+    time_of = module.DecodingTime(flags.workload, scale)
+    print(time_of.name, flush=True)
+    early, to_the_end = time_of.early(), time_of.to_the_end()
+    if not np.array_equal(early(), to_the_end()):
+        raise UserError(f"{flags.workload}: the two ways do not give the same tokens")
+    pairs = []
+    for _ in range(flags.repetitions):
+        began = time.perf_counter()
+        to_the_end()
+        middle = time.perf_counter()
+        early()
+        pairs.append((middle - began, time.perf_counter() - middle))
+        print("to the end {:.3f} s, early {:.3f} s".format(*pairs[-1]), flush=True)
+    print_ratio(pairs, min)
+
+
+def print_ratio(pairs: list[tuple[float, float]], fastest: Callable) -> None:
+    """Prints the median ratio of pairs, and that of the fastest of each (`min` of times)."""
+    median = statistics.median(a / b for a, b in pairs)
+    # What else a machine does only ever adds time, so the fastest of each is the cleaner reading.
+    best = fastest(a for a, _ in pairs) / fastest(b for _, b in pairs)
+    print(f"median ratio {median:.4f}, ratio of the fastest {best:.4f}, of {len(pairs)} pairs")
 
 
 def step_time(flags: argparse.Namespace, scale: str) -> None:

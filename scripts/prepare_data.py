@@ -10,7 +10,11 @@ from pathlib import Path
 from command_line import answer_for
 
 # Each module has `prepare(data_dir, raw, *, keep_download)`.
-PREPARATIONS = {"imagenet": "workloads.imagenet.prepare", "ogbg": "workloads.ogbg.prepare"}
+PREPARATIONS = {
+    "imagenet": "workloads.imagenet.prepare",
+    "ogbg": "workloads.ogbg.prepare",
+    "wmt": "workloads.wmt.prepare",
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,7 +30,9 @@ def parser() -> argparse.ArgumentParser:
         "--raw",
         type=Path,
         help="the downloaded file, or the folder it was unpacked to: no download; for imagenet the "
-        "folder with the two tar files that image-net.org gives to registered users",
+        "folder with the two tar files that image-net.org gives to registered users; for wmt the "
+        "folder with upstream's five .tgz files, or the texts unpacked from them, and, if one is to "
+        "be used, a vocabulary called wmt_sentencepiece_model",
     )
     p.add_argument(
         "--keep_download", action="store_true", help="do not delete the downloaded file at the end"

@@ -53,6 +53,7 @@ def main() -> int:
     p.add_argument("--workload", required=True, help="a name, at scale mini")
     p.add_argument("--points", type=int, default=10, help="tuning points per algorithm (10)")
     p.add_argument("--seeds", type=int, default=10, help="runs of the best configuration (10)")
+    p.add_argument("--evaluations", type=int, default=20, help="evaluations of each run (20)")
     p.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs side by side")
     p.add_argument("--output", type=Path, required=True, help="JSON file, continued if it exists")
     flags = p.parse_args()
@@ -63,6 +64,7 @@ def main() -> int:
         RunFile(flags.output),
         points=flags.points,
         seeds=flags.seeds,
+        evaluations=flags.evaluations,
         jobs=flags.jobs,
         report=show,
     )

@@ -164,7 +164,8 @@ def assert_loss(terms: Any, record: dict[str, Any], rtol: float = 1e-5) -> None:
     np.testing.assert_allclose(terms.summed, record["summed"], rtol=rtol)
     np.testing.assert_allclose(terms.n_valid, record["n_valid_examples"], rtol=1e-7)
     if "per_example" in record:
-        np.testing.assert_allclose(terms.per_example, record["per_example"], rtol=rtol, atol=rtol)
+        found = np.ravel(terms.per_example)
+        np.testing.assert_allclose(found, record["per_example"], rtol=rtol, atol=rtol)
     else:
         assert_array_record(terms.per_example, record["per_example_stats"], rtol)
 

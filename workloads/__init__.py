@@ -43,6 +43,10 @@ CATALOGUE = Registry(
         "ogbg_gelu": _variant("ogbg", "ogbg with GELU activations"),
         "ogbg_silu": _variant("ogbg", "ogbg with SiLU activations"),
         "ogbg_model_size": _variant("ogbg", "ogbg with a shallower, narrower network"),
+        "wmt": _base("wmt", "Transformer that translates German to English (WMT17)"),
+        "wmt_post_ln": _variant("wmt", "wmt with layer norms behind the residual sums"),
+        "wmt_attention_temp": _variant("wmt", "wmt with sharper attention"),
+        "wmt_glu_tanh": _variant("wmt", "wmt with gated MLPs and tanh activations"),
     },
 )
 

@@ -3,6 +3,7 @@
 batch_share.py     which part of every global batch a process builds
 order.py           which example comes at which position of a stream, by arithmetic
 batches.py         batches planned from positions, built ahead of use, resumed by one integer
+ragged.py          arithmetic on rows of different lengths
 packing.py         items of different sizes packed into fixed room: the other kind of plan
 batch_cache.py     evaluation batches kept in memory, up to a bound
 tfrecords.py       TFRecord files by record number

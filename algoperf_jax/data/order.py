@@ -6,9 +6,11 @@ Everything follows by arithmetic from a seed and the position: random words come
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+
+from algoperf_jax.data.ragged import ranges
 
 CYCLE_LENGTH = 16
 BLOCK_LENGTH = 16
@@ -89,7 +91,7 @@ def interleaved(
             starts.append(start)
             counts.append(count)
             places[i] = (start + count, end) if count == block_length else next(files, None)
-    return _ranges(np.array(starts, np.int64), np.array(counts, np.int64))
+    return ranges(np.array(starts, np.int64), np.array(counts, np.int64))
 
 
 class ShuffleBuffer:
@@ -131,6 +133,12 @@ class ShuffleBuffer:
         elements = np.where(before < 0, slots, before + self._size)
         return self._source[elements % len(self._source)]
 
+    def held(self, position: int) -> np.ndarray:
+        """Returns what the slots hold before the draw at a position, int64 `[size]`."""
+        last = self._last if position == self._next else self._last_drawn(position)
+        elements = np.where(last < 0, np.arange(self._size), last + self._size)
+        return self._source[elements % len(self._source)]
+
     def _slots(self, start: int, stop: int) -> np.ndarray:
         """The slots drawn at these positions; not uniform by at most `size / 2**32`."""
         words = random_words(self._seed, start, stop) >> np.uint64(32)
@@ -147,34 +155,81 @@ class ShuffleBuffer:
         return last
 
 
-class EpochPermutations:
-    """Every example once per epoch, each epoch in a uniformly drawn order of its own."""
+class _Epochs:
+    """Endless epochs of every example once, each in an order of its own."""
 
-    def __init__(self, examples: int, seed: Sequence[int]):
-        """Makes the stream of `examples` examples; `seed` is integers that are not negative."""
+    def __init__(self, examples: int):
         self._examples = examples
-        self._seed = seed
-        self._permutations: dict[int, np.ndarray] = {}  # those that the last call needed
+        self._orders: dict[int, Any] = {}  # of the epochs that the last call needed
 
     def between(self, start: int, stop: int) -> np.ndarray:
         """Returns the examples at positions `start` to `stop - 1`, int64 `[stop - start]`."""
         epochs = range(start // self._examples, -(-stop // self._examples))
-        self._permutations = {
-            epoch: self._permutations[epoch] if epoch in self._permutations else self._draw(epoch)
+        self._orders = {
+            epoch: self._orders[epoch] if epoch in self._orders else self._order(epoch)
             for epoch in epochs
         }
         parts = [np.empty(0, np.int64)]
-        for epoch, order in self._permutations.items():
+        for epoch, order in self._orders.items():
             begin = epoch * self._examples
-            parts.append(order[max(start - begin, 0) : stop - begin])
+            parts.append(order.between(max(start - begin, 0), min(stop - begin, self._examples)))
         return np.concatenate(parts)
 
-    def _draw(self, epoch: int) -> np.ndarray:
-        return permutation([*self._seed, epoch], self._examples)
+    def _order(self, epoch: int) -> Order:
+        """One epoch's order, of exactly `examples` examples."""
+        raise NotImplementedError
 
 
-def _ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Concatenates `arange(start, start + count)` over all pairs."""
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(starts - (ends - counts), counts)
+class EpochPermutations(_Epochs):
+    """Every example once per epoch, each epoch in a uniformly drawn order of its own."""
+
+    def __init__(self, examples: int, seed: Sequence[int]):
+        """Makes the stream of `examples` examples; `seed` is integers that are not negative."""
+        super().__init__(examples)
+        self._seed = seed
+
+    def _order(self, epoch: int) -> Order:
+        return OnePass(permutation([*self._seed, epoch], self._examples))
+
+
+class EpochShuffles(_Epochs):
+    """The law of `tf.data`'s shuffle followed by repeat: each epoch goes through a buffer.
+
+    Within an epoch, examples keep their places in the source but for about the buffer's size.
+    """
+
+    def __init__(self, source: np.ndarray, size: int, seed: Sequence[int]):
+        """Makes the stream.
+
+        Args:
+          source: int64 `[examples]`, one epoch in reading order.
+          size: slots of the buffer.
+          seed: integers that are not negative.
+        """
+        super().__init__(len(source))
+        self._source = source
+        self._size = min(size, len(source))
+        self._seed = seed
+
+    def _order(self, epoch: int) -> Order:
+        return _ShuffledOnce(self._source, self._size, [*self._seed, epoch])
+
+
+class _ShuffledOnce:
+    """One pass through a buffer: when the source has ended, the slots are emptied at random."""
+
+    def __init__(self, source: np.ndarray, size: int, seed: Sequence[int]):
+        self._refilled = len(source) - size  # so many draws are followed by a refill
+        self._buffer = ShuffleBuffer(source, size, seed)
+        self._emptied = permutation([*seed, 1], size)
+
+    def between(self, start: int, stop: int) -> np.ndarray:
+        """Returns the examples at positions `start` to `stop - 1`, int64 `[stop - start]`."""
+        border = self._refilled
+        parts = [np.empty(0, np.int64)]
+        if start < border:
+            parts.append(self._buffer.between(start, min(stop, border)))
+        if stop > border:
+            left = self._buffer.held(border)[self._emptied]
+            parts.append(left[max(start - border, 0) : stop - border])
+        return np.concatenate(parts)

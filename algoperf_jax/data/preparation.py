@@ -33,7 +33,8 @@ class Step:
         and unpacked on the way.
       write: `(path, unfinished root) -> None`, writes the data set below an empty folder; what else
         it leaves there is removed.
-      download: fetched where nothing is given; None: something always is.
+      download: fetched where nothing is given; of a tuple of files `write` gets the folder that
+        holds them under their own names. None: something always is given.
       note: what the user should know while it is being converted.
     """
 
@@ -41,8 +42,15 @@ class Step:
     given: Callable[[Path | None], Path | None]
     disk_bytes: Callable[[Path | None], int]
     write: Callable[[Path, Path], None]
-    download: Download | None = None
+    download: Download | tuple[Download, ...] | None = None
     note: str = ""
+
+    @property
+    def downloads(self) -> tuple[Download, ...]:
+        """Every file of `download`."""
+        if self.download is None:
+            return ()
+        return (self.download,) if isinstance(self.download, Download) else self.download
 
 
 def prepare(
@@ -101,21 +109,24 @@ def _make(
     report: Report,
     examples: Mapping[str, int],
 ) -> None:
+    downloaded: list[Path] = []
     if given is None:
-        assert step.download is not None, "a step without a download is always given its files"
-        made_from = fetch(step.download, root)
+        assert step.downloads, "a step without a download is always given its files"
+        downloaded = [fetch(download, root) for download in step.downloads]
+        made_from = root if isinstance(step.download, tuple) else downloaded[0]
     else:
         made_from = given
-    report(f"converting {made_from}{'; ' if step.note else ''}{step.note}")
+    sources = " and ".join(map(str, downloaded or [made_from]))
+    report(f"converting {sources}{'; ' if step.note else ''}{step.note}")
 
     def write(unfinished: Path) -> None:
         step.write(made_from, unfinished)
-        remedy = f"replace {made_from} and run it again"
-        step.dataset.check_examples(unfinished, examples, remedy)
+        step.dataset.check_examples(unfinished, examples, f"replace {sources} and run it again")
 
     write_atomically(step.dataset, root, write)
-    if given is None and not keep_download:
-        made_from.unlink()
+    if not keep_download:
+        for path in downloaded:
+            path.unlink()
     report(f"{root / step.dataset.folder} is ready")
 
 

@@ -81,9 +81,9 @@ class Location:
     def check(self, examples: Mapping[str, int]) -> None:
         """Raises a `DataError` unless all files are there and hold so many examples by split."""
         for dataset in self.stored.datasets:
-            if not dataset.is_there(self.root, self._remedy(dataset)):
+            if not dataset.is_there(self.root, self.remedy(dataset.folder)):
                 raise DataError(f"{self.root / dataset.folder} does not exist; {self.preparation}")
-            dataset.check_examples(self.root, examples, self._remedy(dataset))
+            dataset.check_examples(self.root, examples, self.remedy(dataset.folder))
 
     def records(self, split: str) -> Records:
         """The records of a split.
@@ -92,11 +92,16 @@ class Location:
           DataError: a file is missing or damaged or has another number of records than it should.
         """
         dataset = next(d for d in self.stored.datasets if split in d.shards)
-        remedy = self._remedy(dataset)
+        remedy = self.remedy(dataset.folder)
         paths, counts = tfds_shards(self.root / dataset.folder, dataset.name, split, remedy)
         return open_records(paths, counts, remedy)
 
-    def _remedy(self, dataset: TfdsFolder) -> str:
+    def remedy(self, part: Path | str) -> str:
+        """What a person can do where a part of the data is missing or damaged.
+
+        Args:
+          part: a folder or file, relative to `root`.
+        """
         if self.preparation is None:
             return f"remove {self.root}, the next start expands the sample again"
-        return f"remove {self.root / dataset.folder} and {self.preparation}"
+        return f"remove {self.root / part} and {self.preparation}"

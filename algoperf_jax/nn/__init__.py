@@ -4,6 +4,7 @@ activations.py     activation functions by name
 batch_norm.py      batch norm in the three modes, over a replica's batch or the global one
 dropout.py         dropout whose rate may be traced
 flax_functions.py  a flax module as a workload's `init` and `apply`
+joined_axes.py     dense layers over all leading axes at once
 loss_terms.py      `LossTerms` from single losses and weights
 metrics.py         masked means, and rows collected for metrics on the host
 """

@@ -40,7 +40,7 @@ HORIZON = 0.75
 """Length of a training in units of the step hint."""
 
 EVALUATIONS = 20
-"""Evaluations of a training, evenly spaced."""
+"""Evaluations of a training, evenly spaced, unless stated."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +111,7 @@ def set_targets(
     *,
     points: int = 10,
     seeds: int = 10,
+    evaluations: int = EVALUATIONS,
     jobs: int = 1,
     report: Callable[[Mapping[str, Any]], None] = lambda row: None,
 ) -> dict[str, Any]:
@@ -123,6 +124,8 @@ def set_targets(
       file: of the runs.
       points: tuning points of each submission.
       seeds: runs of the best configuration.
+      evaluations: of each run; where they take long, the last ones matter most, as learning rates
+        have come down.
       jobs: runs side by side, each on processors of its own.
       report: called with each row that `train` returned.
 
@@ -137,13 +140,13 @@ def set_targets(
         for submission, space in spaces.items()
         for point in tuning.points(tuning.parse(space), points)
     ]
-    complete(file, tuning_runs, there, jobs, report)
+    complete(file, tuning_runs, there, evaluations, jobs, report)
     finite = [run for run in tuning_runs if file.row(run)["status"] != "failed"]
     if not finite:
         raise UserError(f"{workload}: every tuning run failed; see {file.path}")
     best = max(finite, key=lambda run: file.sign * file.row(run)["best_validation"])
     repeated = [dataclasses.replace(best, seed=seed) for seed in range(1, seeds + 1)]
-    complete(file, repeated, there, jobs, report)
+    complete(file, repeated, there, evaluations, jobs, report)
     conclusion = targets_of(best, [file.row(run) for run in repeated], file.sign)
     file.conclude(conclusion)
     return conclusion
@@ -174,6 +177,7 @@ def complete(
     file: RunFile,
     runs: Sequence[TargetRun],
     there: Catalogues,
+    evaluations: int,
     jobs: int,
     report: Callable[[Mapping[str, Any]], None],
 ) -> None:
@@ -188,14 +192,14 @@ def complete(
     with concurrent.futures.ProcessPoolExecutor(
         jobs, context, initializer=_take_processors, initargs=(processors,)
     ) as pool:
-        futures = [pool.submit(train, run, there) for run in missing]
+        futures = [pool.submit(train, run, there, evaluations) for run in missing]
         for future in concurrent.futures.as_completed(futures):
             row = future.result()
             file.add(row)
             report(row)
 
 
-def train(run: TargetRun, there: Catalogues) -> dict[str, Any]:
+def train(run: TargetRun, there: Catalogues, evaluations: int = EVALUATIONS) -> dict[str, Any]:
     """Trains for the horizon; the run and its best values as JSON data."""
     from algoperf_jax.trial.settings import Settings
     from algoperf_jax.trial.training import train
@@ -213,7 +217,7 @@ def train(run: TargetRun, there: Catalogues) -> dict[str, Any]:
         rules=rules,
         seed=run.seed,
         max_steps=steps,
-        eval_every_steps=max(1, steps // EVALUATIONS),
+        eval_every_steps=max(1, steps // evaluations),
         hyperparameters=run.point,
     )
     result = train(workload, there.submission(run.submission), settings)

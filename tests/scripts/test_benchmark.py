@@ -47,10 +47,10 @@ def test_flags_that_measure_nothing_say_why(arguments, message, monkeypatch):
 def test_input_prints_pipeline_and_limit_on_files_of_imagenet_s_size(name, monkeypatch, capsys):
     monkeypatch.setattr(throughput, "DIFFERENT_IMAGES", 3)
     monkeypatch.setattr(throughput, "BATCH_SIZE", 2)
-    arguments = [f"--workload={name}", "--part=input", "--repetitions=1", "--images=2"]
+    arguments = [f"--workload={name}", "--part=input", "--repetitions=1", "--count=2"]
     monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
     assert benchmark.main() == 0
     out = capsys.readouterr().out
     # ImageNet's training files take 110 kB on average.
     assert 90 < float(re.search(r"files of (\d+) kB", out)[1]) < 130
-    assert re.search(r"pipeline \d+ images/s/core, limit \d+", out)
+    assert re.search(r"pipeline \d+ images/s/core, yardstick \d+", out)

@@ -33,28 +33,29 @@ class Throughput:
     one core does, whatever else the machine is doing.
     """
 
+    unit = "images"
+    count = 512
+    """Images per measurement that give steady figures."""
+
     def __init__(self, workload: Workload, folder: Path):
         """Writes the photographs, as files of ImageNet, to an empty folder."""
         whole: Any = workload.dataset
         pipeline: Pipeline = whole.keywords["pipeline"]
         self._pipeline = dataclasses.replace(pipeline, threads=1)
         self._jpegs = [_photograph(i) for i in range(DIFFERENT_IMAGES)]
+        size = sum(map(len, self._jpegs)) / len(self._jpegs)
+        self.description = f"files of {size / 1e3:.0f} kB"
         _write(self._jpegs, folder)
         records = STORED.in_data_dir(folder).records
         self._data = ImagenetData(records, BatchCache(0))
 
-    @property
-    def bytes_per_image(self) -> float:
-        """The average size of the files."""
-        return sum(map(len, self._jpegs)) / len(self._jpegs)
-
-    def pipeline(self, images: int) -> float:
+    def pipeline(self, count: int) -> float:
         """Images per second through `dataset`: reading, parsing, decoding, augmenting, batching."""
         share = BatchShare.whole(BATCH_SIZE)
         batches = dataset("train", self._data, share, seed=0, pipeline=self._pipeline)
-        return _rate(batches, images)
+        return _rate(batches, count)
 
-    def limit(self, images: int) -> float:
+    def yardstick(self, count: int) -> float:
         """Images per second of decoding and resizing alone, with boxes drawn beforehand."""
         tf = import_tensorflow()
         preprocessing = self._pipeline.preprocessing
@@ -72,7 +73,7 @@ class Throughput:
             .batch(BATCH_SIZE)
             .with_options(options)
         )
-        return _rate(batches.as_numpy_iterator(), images)
+        return _rate(batches.as_numpy_iterator(), count)
 
 
 def _rate(batches: Any, images: int) -> float:

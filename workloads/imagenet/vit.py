@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from algoperf_jax.nn.dropout import Dropout
+from algoperf_jax.nn.joined_axes import over_joined_axes
 from algoperf_jax.workload import BatchNormMode
 
 LAYER_NORM_EPSILON = 1e-6
@@ -66,16 +67,6 @@ def _layer_norm(name: str) -> nn.LayerNorm:
     return nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, name=name)
 
 
-def _dense(layer: nn.Module, x: jax.Array) -> jax.Array:
-    """Applies a dense layer to the last axis of `x`, with all other axes joined to one.
-
-    The joined axis makes the gradient of the kernel an ordinary matrix product. XLA on CPUs
-    computes it several times faster than the sum over two axes.
-    """
-    y = layer(x.reshape(-1, x.shape[-1]))
-    return y.reshape(*x.shape[:-1], *y.shape[1:])
-
-
 class Attention(nn.Module):
     """Scaled dot-product attention with several heads, without mask and without dropout.
 
@@ -97,9 +88,11 @@ class Attention(nn.Module):
             (self.num_heads, size),
             kernel_init=nn.initializers.xavier_uniform(),
         )
-        q_NxQxAxE = _dense(project(name="query"), x_NxQxD) / np.sqrt(size, dtype=np.float32)
-        k_NxLxAxE = _dense(project(name="key"), tokens_NxLxD)
-        v_NxLxAxE = _dense(project(name="value"), tokens_NxLxD)
+        q_NxQxAxE = over_joined_axes(project(name="query"), x_NxQxD) / np.sqrt(
+            size, dtype=np.float32
+        )
+        k_NxLxAxE = over_joined_axes(project(name="key"), tokens_NxLxD)
+        v_NxLxAxE = over_joined_axes(project(name="value"), tokens_NxLxD)
         scores_NxAxQxL = jnp.einsum("nqae,nlae->naql", q_NxQxAxE, k_NxLxAxE)
         shares_NxAxQxL = jax.nn.softmax(scores_NxAxQxL)
         found_NxQxAxE = jnp.einsum("naql,nlae->nqae", shares_NxAxQxL, v_NxLxAxE)
@@ -135,11 +128,11 @@ class MlpBlock(nn.Module):
                 name=f"Dense_{number}",
             )
 
-        h_NxLxF = nn.gelu(_dense(dense(0, self.features), x_NxLxD), approximate=True)
+        h_NxLxF = nn.gelu(over_joined_axes(dense(0, self.features), x_NxLxD), approximate=True)
         if self.gated:
-            h_NxLxF = h_NxLxF * _dense(dense(1, self.features), h_NxLxF)
+            h_NxLxF = h_NxLxF * over_joined_axes(dense(1, self.features), h_NxLxF)
         h_NxLxF = Dropout()(h_NxLxF, dropout_rate, deterministic=not train)
-        return _dense(dense(1 + self.gated, x_NxLxD.shape[-1]), h_NxLxF)
+        return over_joined_axes(dense(1 + self.gated, x_NxLxD.shape[-1]), h_NxLxF)
 
 
 class EncoderBlock(nn.Module):

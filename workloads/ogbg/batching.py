@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from algoperf_jax.data.packing import Packing
+from algoperf_jax.data.ragged import places
 from algoperf_jax.errors import DataError
 from workloads.ogbg.molecules import EDGE_FEATURES, MISSING, NODE_FEATURES, TASKS, Molecules
 
@@ -88,11 +89,11 @@ def build_shard(molecules: Molecules, graphs: np.ndarray, budget: Budget) -> dic
     real, total_nodes, total_edges = len(graphs), int(num_nodes.sum()), int(num_edges.sum())
 
     nodes = np.zeros((budget.nodes + 1, NODE_FEATURES), np.uint8)
-    node_rows = np.repeat(molecules.node_offsets[graphs], num_nodes) + _places(num_nodes)
+    node_rows = np.repeat(molecules.node_offsets[graphs], num_nodes) + places(num_nodes)
     nodes[:total_nodes] = molecules.node_feat[node_rows]
 
     num_bonds = num_edges // 2
-    place = _places(num_edges)
+    place = places(num_edges)
     bonds_here = np.repeat(num_bonds, num_edges)
     backward = place >= bonds_here
     bond = np.repeat(molecules.edge_offsets[graphs], num_edges) + place - bonds_here * backward
@@ -121,11 +122,6 @@ def build_shard(molecules: Molecules, graphs: np.ndarray, budget: Budget) -> dic
         "labels": labels,
         "weights": weights,
     }
-
-
-def _places(counts: np.ndarray) -> np.ndarray:
-    """Returns 0..counts[0]-1, 0..counts[1]-1 and so on in one array."""
-    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _sizes(real: np.ndarray, total: int, graphs: int) -> np.ndarray:

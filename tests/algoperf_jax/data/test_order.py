@@ -9,6 +9,7 @@ import pytest
 from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.data.order import (
     EpochPermutations,
+    EpochShuffles,
     ShuffleBuffer,
     interleaved,
     permutation,
@@ -158,3 +159,50 @@ def test_permutation_is_uniform():
     assert len(counts) == 24
     # 0.9999 quantile of chi-square with 23 degrees of freedom.
     assert chi_square(counts, dict.fromkeys(counts, 200)) < 59
+
+
+def shuffled_once_by_loop(source, size, slots):
+    """A pass through a buffer: slots are refilled while the source lasts; then what they hold."""
+    source = list(source)
+    buffer, output = source[:size], []
+    for slot, element in zip(slots, source[size:], strict=True):
+        output.append(buffer[slot])
+        buffer[slot] = element
+    return output, buffer
+
+
+def test_epochs_through_a_buffer_are_those_of_a_plain_loop():
+    size, source = 7, np.arange(100, 140)
+    stream = EpochShuffles(source, size, [5])
+    for epoch in range(3):
+        begin = epoch * len(source)
+        found = stream.between(begin, begin + len(source)).tolist()
+        slots = slots_drawn([5, epoch], size, len(source) - size)
+        output, left = shuffled_once_by_loop(source, size, slots)
+        assert found[: len(output)] == output
+        assert sorted(found[len(output) :]) == sorted(left)
+        assert found[len(output) :] != left  # emptied in an order of its own
+
+
+def test_epochs_through_a_buffer_can_be_entered_anywhere():
+    whole = EpochShuffles(np.arange(50), 16, [1, 2]).between(0, 200)
+    assert all(sorted(whole[i : i + 50]) == list(range(50)) for i in range(0, 200, 50))
+    rng = np.random.default_rng(0)
+    for start, stop in np.sort(rng.integers(0, 201, (50, 2))).tolist():
+        found = EpochShuffles(np.arange(50), 16, [1, 2]).between(start, stop)
+        np.testing.assert_array_equal(found, whole[start:stop])
+
+
+def test_buffer_larger_than_the_source_gives_permutations():
+    whole = EpochShuffles(np.arange(5), 1_000, [0]).between(0, 50)
+    epochs = whole.reshape(10, 5)
+    assert all(sorted(epoch) == list(range(5)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) > 5
+
+
+def test_last_slots_are_emptied_in_all_orders_alike():
+    # As tf.data does, which draws each of what is left with the same probability.
+    seen = Counter(
+        tuple(EpochShuffles(np.arange(3), 3, [seed]).between(0, 3)) for seed in range(1_200)
+    )
+    assert chi_square(seen, dict.fromkeys(itertools.permutations(range(3)), 200)) < 20.5  # 99.9 %
