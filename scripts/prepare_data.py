@@ -31,8 +31,8 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="the downloaded file, or the folder it was unpacked to: no download; for imagenet the "
         "folder with the two tar files that image-net.org gives to registered users; for wmt the "
-        "folder with upstream's five .tgz files, or the texts unpacked from them, and, if one is to "
-        "be used, a vocabulary called wmt_sentencepiece_model",
+        "folder with upstream's five .tgz files, or the texts unpacked from them, and with a "
+        "vocabulary called wmt_sentencepiece_model if it is to be used",
     )
     p.add_argument(
         "--keep_download", action="store_true", help="do not delete the downloaded file at the end"

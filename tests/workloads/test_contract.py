@@ -10,14 +10,26 @@ from algoperf_jax.trial.setup import open_data
 
 MINI = [name for name in workloads.CATALOGUE.entries if "mini" in workloads.scales(name)]
 ON_MINI = checks(with_data=True)
-# Four compilations of the residual network's gradient: the toy's batch norm stands for it.
-LONG = {("imagenet_resnet", "devices")}
-CASES = [
-    pytest.param(name, check, marks=[pytest.mark.slow] if (name, check) in LONG else [])
+# These compile a model, up to a minute each. The cheapest workload stands for the others here, and
+# what they look at is in the workloads' own tests, too.
+COMPILING = ("dropout", "loss", "devices", "evaluation")
+ON_FULL = ("shapes", "missing_data")  # what computes nothing
+
+
+def _marks(is_long):
+    return [pytest.mark.slow] if is_long else []
+
+
+MINI_CASES = [
+    pytest.param(name, check, marks=_marks(check in COMPILING and name != "ogbg"))
     for name in MINI
     for check in ON_MINI
 ]
-ON_FULL = ("shapes", "missing_data")  # what computes nothing
+FULL_CASES = [
+    pytest.param(name, check, marks=_marks(check == "shapes" and name not in MINI))
+    for name in workloads.CATALOGUE.entries
+    for check in ON_FULL
+]
 
 
 @pytest.fixture(scope="session")
@@ -27,12 +39,11 @@ def opened(tmp_path_factory):
     return functools.cache(lambda name: open_data(workloads.get(name), cache_dir=cache_dir))
 
 
-@pytest.mark.parametrize(("name", "check"), CASES)
+@pytest.mark.parametrize(("name", "check"), MINI_CASES)
 def test_mini_workload_keeps_to_the_contract(name, check, opened):
     ON_MINI[check](workloads.get(name), opened(name))
 
 
-@pytest.mark.parametrize("check", ON_FULL)
-@pytest.mark.parametrize("name", workloads.CATALOGUE.entries)
+@pytest.mark.parametrize(("name", "check"), FULL_CASES)
 def test_full_workload_keeps_to_the_contract(name, check):
     ON_MINI[check](workloads.get(name, "full"), None)

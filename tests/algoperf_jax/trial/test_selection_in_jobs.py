@@ -7,11 +7,13 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 from toy_runs import ECHOING_SETTINGS, each_batch_twice, run, sgd
 
 PROGRAM = Path(__file__).parent / "echoing_job.py"
 
 
+@pytest.mark.slow  # test_processes runs jobs, test_selection resumes what a hook carries
 def test_trial_of_two_processes_goes_on_in_one_between_the_two_uses_of_a_batch(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -65,6 +65,7 @@ def test_gradients_match_the_reference(case):
     assert_gradient_norms(grads, expected["grad"])
 
 
+@pytest.mark.slow  # the check of the contract looks at the same on the mini model
 def test_traced_dropout_rate_zero_equals_evaluation_to_rounding(golden_batch):
     # Dropout itself is exact; but two compiled programs may add up in different orders.
     params = _small_params()

@@ -10,7 +10,8 @@ from golden_vectors import PERIOD, GoldenSet, assert_array_record, by_name
 
 from workloads.wmt import beam_search as search
 from workloads.wmt.beam_search import Stage, beam_search, extended, started
-from workloads.wmt.model import Config, Transformer
+from workloads.wmt.config import Config
+from workloads.wmt.model import Transformer
 from workloads.wmt.translation import translations
 
 STAGES = {

@@ -10,6 +10,7 @@ import pytest
 import workloads
 from workloads.wmt import workload
 from workloads.wmt.beam_search import Stage
+from workloads.wmt.config import Config
 from workloads.wmt.evaluation import (
     WmtMetrics,
     compute_metrics,
@@ -17,7 +18,7 @@ from workloads.wmt.evaluation import (
     search_stages,
     until_end,
 )
-from workloads.wmt.model import Config, Transformer
+from workloads.wmt.model import Transformer
 from workloads.wmt.translation import translations
 
 LENGTH = 16

@@ -18,9 +18,10 @@ from golden_vectors import (
 
 from algoperf_jax.parameters import describe, infer_kinds
 from workloads.wmt import CONFIGS, workload
+from workloads.wmt.config import Config
 from workloads.wmt.layers import positions_table
 from workloads.wmt.loss import loss
-from workloads.wmt.model import Config, Transformer
+from workloads.wmt.model import Transformer
 
 KEY = jax.random.key(0, impl="rbg")  # compiles much faster than the default generator
 
