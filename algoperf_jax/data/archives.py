@@ -52,6 +52,40 @@ def unpack_tar(archive: Path, destination: Path) -> None:
         ) from None
 
 
+def unpack_tar_members(archive: Path, destination: Path, members: Iterable[str]) -> None:
+    """Writes some files of a tar archive below `destination`, under their own names.
+
+    Args:
+      archive: the tar file, compressed or not; read up to the last of the members.
+      destination: made if it does not exist.
+      members: names of the files; nothing else is unpacked.
+
+    Raises:
+      DataError: the archive cannot be read, is incomplete, or lacks one of the files.
+    """
+    missing = set(members)
+    try:
+        with tarfile.open(archive, "r:*") as content:
+            for member in content:
+                name = member.name.removeprefix("./")
+                if name not in missing or not member.isfile():
+                    continue
+                (destination / name).parent.mkdir(parents=True, exist_ok=True)
+                packed = content.extractfile(member)
+                assert packed is not None, "members that are files have content"
+                with packed, open(destination / name, "wb") as file:
+                    shutil.copyfileobj(packed, file)
+                missing.remove(name)
+                if not missing:
+                    return  # the rest may be gigabytes of other languages
+    except (tarfile.TarError, EOFError, OSError) as error:
+        reason = str(error).partition("\n")[0].rstrip(":")
+        raise DataError(
+            f"{archive} is not a tar file or is incomplete ({reason}); replace it"
+        ) from None
+    raise DataError(f"{archive} is another archive than expected: it has no {min(missing)}")
+
+
 def tar_members(archive: Path) -> list[str]:
     """The names in an uncompressed tar archive's table of contents.
 

@@ -10,6 +10,7 @@ import pytest
 
 from algoperf_jax.errors import UserError
 from workloads.imagenet import throughput
+from workloads.wmt import decoding_time
 
 SCRIPTS = Path(benchmark.__file__).parent
 
@@ -54,3 +55,24 @@ def test_input_prints_pipeline_and_limit_on_files_of_imagenet_s_size(name, monke
     # ImageNet's training files take 110 kB on average.
     assert 90 < float(re.search(r"files of (\d+) kB", out)[1]) < 130
     assert re.search(r"pipeline \d+ images/s/core, yardstick \d+", out)
+
+
+def test_input_of_text_prints_tokens_beside_tokenising(monkeypatch, capsys):
+    arguments = ["--workload=wmt", "--part=input", "--repetitions=1", "--count=1000"]
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
+    assert benchmark.main() == 0
+    out = capsys.readouterr().out
+    assert "12,216 sentence pairs of the sample" in out
+    assert re.search(r"pipeline [\d,]+ tokens/s/core, yardstick [\d,]+", out)
+
+
+def test_decode_compares_two_ways_to_the_same_tokens(monkeypatch, capsys):
+    monkeypatch.setattr(decoding_time, "SENTENCES", 3)
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", "--workload=wmt", "--part=decode"])
+    assert benchmark.main() == 0
+    out = capsys.readouterr().out
+    assert "wmt at scale mini, 3 sentences, 64 tokens" in out
+    assert re.search(r"median ratio [\d.]+, ratio of the fastest [\d.]+, of 5 pairs", out)
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", "--workload=ogbg", "--part=decode"])
+    with pytest.raises(UserError, match="ogbg translates nothing; there is wmt"):
+        benchmark.main()

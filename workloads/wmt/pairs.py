@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from algoperf_jax.data.made_once import made_once
 from algoperf_jax.data.stored import Location
 from algoperf_jax.data.tfrecords import Records
 from algoperf_jax.errors import DataError
-from workloads.wmt.made_once import made_once
 from workloads.wmt.records import chunks
 from workloads.wmt.vocabulary import Vocabulary
 

@@ -7,9 +7,7 @@ are kept.
 import dataclasses
 import mmap
 import re
-import shutil
-import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -129,30 +127,3 @@ def find(name: str, folder: Path) -> Path | None:
     archive's own folder; None if it does not."""
     places = (folder / name, folder / Path(name).name)
     return next((place for place in places if place.is_file()), None)
-
-
-def unpack(archive: Path, files: Iterable[str], destination: Path) -> None:
-    """Writes some files of a tar archive below `destination`, under their names in the archive.
-
-    Raises:
-      DataError: the archive cannot be read, is incomplete, or lacks one of the files.
-    """
-    missing = set(files)
-    try:
-        with tarfile.open(archive, "r:*") as members:
-            for member in members:
-                name = member.name.removeprefix("./")
-                if name not in missing or not member.isfile():
-                    continue
-                (destination / name).parent.mkdir(parents=True, exist_ok=True)
-                with members.extractfile(member) as packed, open(destination / name, "wb") as file:
-                    shutil.copyfileobj(packed, file)
-                missing.remove(name)
-                if not missing:
-                    return  # the rest may be gigabytes of other languages
-    except (tarfile.TarError, EOFError, OSError) as error:
-        reason = str(error).partition("\n")[0].rstrip(":")
-        raise DataError(
-            f"{archive} is not a tar file or is incomplete ({reason}); replace it"
-        ) from None
-    raise DataError(f"{archive} is another archive than expected: it has no {min(missing)}")

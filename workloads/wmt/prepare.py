@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from algoperf_jax.data import preparation
+from algoperf_jax.data.archives import unpack_tar_members
 from algoperf_jax.data.tfds_folder import NewSplit, TfdsFolder, write_dataset
 from algoperf_jax.errors import DataError
 from workloads.wmt import sources, vocabulary
@@ -31,7 +32,7 @@ from workloads.wmt.files import (
     features,
 )
 from workloads.wmt.pairs import tokenised
-from workloads.wmt.parallel_text import Text, find, read_text, unpack
+from workloads.wmt.parallel_text import Text, find, read_text
 from workloads.wmt.records import texts
 from workloads.wmt.sources import Source, archives
 from workloads.wmt.vocabulary import Vocabulary
@@ -140,7 +141,7 @@ def _write(
 def _read(source: Source, folder: Path, unpacked: Path) -> Text:
     if _are_unpacked(source, folder):
         return read_text(source, folder)
-    unpack(folder / source.archive.filename, source.files, unpacked)
+    unpack_tar_members(folder / source.archive.filename, unpacked, source.files)
     return read_text(source, unpacked)
 
 

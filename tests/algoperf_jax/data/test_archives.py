@@ -4,9 +4,10 @@ import io
 import tarfile
 import zipfile
 
+import numpy as np
 import pytest
 
-from algoperf_jax.data.archives import tar_members, unpack_tar, unpack_zip
+from algoperf_jax.data.archives import tar_members, unpack_tar, unpack_tar_members, unpack_zip
 from algoperf_jax.errors import DataError
 
 
@@ -65,3 +66,53 @@ def test_zip_without_a_file_damaged_or_missing_is_named(tmp_path):
         unpack_zip(archive, tmp_path / "out", ["1"])
     with pytest.raises(DataError, match=r"none\.zip does not exist"):
         unpack_zip(tmp_path / "none.zip", tmp_path / "out", ["1"])
+
+
+WANTED = ("texts/a.de", "texts/a.en")
+
+
+def packed(path, contents):
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+def test_only_the_members_asked_for_are_unpacked(tmp_path):
+    contents = {
+        "./texts/a.fr": b"non",
+        "./texts/a.de": b"ja",
+        "texts/a.en": b"yes",
+        "../texts/a.de": b"elsewhere",
+    }
+    packed(tmp_path / "archive.tgz", contents)
+    unpack_tar_members(tmp_path / "archive.tgz", tmp_path / "to", WANTED)
+    found = {str(p.relative_to(tmp_path / "to")): p for p in (tmp_path / "to").rglob("*.*")}
+    assert {name: path.read_bytes() for name, path in found.items()} == {
+        "texts/a.de": b"ja",
+        "texts/a.en": b"yes",
+    }
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("other", "archive.tgz is another archive than expected: it has no texts/a.en"),
+        ("text", "archive.tgz is not a tar file or is incomplete"),
+        ("cut", "archive.tgz is not a tar file or is incomplete"),
+        ("missing", "archive.tgz is not a tar file .*No such file"),
+    ],
+)
+def test_tar_file_of_something_else_is_refused(tmp_path, damage, message):
+    path = tmp_path / "archive.tgz"
+    noise = np.random.default_rng(0).bytes(50_000)
+    packed(path, {"texts/a.de": noise, "texts/b.en" if damage == "other" else "texts/a.en": noise})
+    if damage == "text":
+        path.write_text("hello")
+    elif damage == "cut":
+        path.write_bytes(path.read_bytes()[:70_000])
+    elif damage == "missing":
+        path.unlink()
+    with pytest.raises(DataError, match=message):
+        unpack_tar_members(path, tmp_path / "to", WANTED)

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from algoperf_jax.data.made_once import made_once
 from algoperf_jax.errors import DataError
-from workloads.wmt.made_once import made_once
 
 
 def write_file(folder):
