@@ -32,7 +32,15 @@ TARGET_SETTING = {
 }
 
 
-def assert_trajectory(submission: Submission, record: dict, golden: GoldenSet) -> None:
+# Moved by one rounding step at the start, this tensor moves by up to 8e-4 from step 60 on: its
+# statistics have become singular to rounding. So its values differ between releases of JAX.
+LATE_TOLERANCE = {(PAPER + "shampoo_125_steps", "b"): 2e-3}
+LATE = 50
+
+
+def assert_trajectory(
+    submission: Submission, record: dict, golden: GoldenSet, title: str = ""
+) -> None:
     start, grad_at = golden_quadratic(golden)
     rows = record["params_after_step"]
     optimizer = optimizer_of(submission, record["hyperparameters"], start, record["step_hint"])
@@ -40,15 +48,16 @@ def assert_trajectory(submission: Submission, record: dict, golden: GoldenSet) -
     for step, expected in rows:
         for name, values in expected.items():
             found = visited[step - 1][name].ravel()[: np.size(values)]
+            atol = LATE_TOLERANCE.get((title, name), 1e-6) if step > LATE else 1e-6
             np.testing.assert_allclose(
-                found, np.ravel(values), rtol=0, atol=1e-6, err_msg=f"{name}, step {step}"
+                found, np.ravel(values), rtol=0, atol=atol, err_msg=f"{name}, step {step}"
             )
 
 
 @pytest.mark.parametrize("title", BASELINES)
 def test_baseline_goes_where_the_reference_goes(title: str, golden: GoldenSet):
     record = golden.load("protocol")["optimizers"][title]
-    assert_trajectory(reference_algorithms.get(BASELINES[title]), record, golden)
+    assert_trajectory(reference_algorithms.get(BASELINES[title]), record, golden, title)
 
 
 @pytest.mark.parametrize("title", TARGET_SETTING)

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import optax
 import pytest
-from device_work import long_device_work
+from device_work import has_ended, long_device_work
 from fake_time import FakeTime
 from toy_runs import OUT_OF_REACH, run, sgd, slow_selection, steps_evaluated
 from toy_workload import TrainBatches, dataset, toy
@@ -179,7 +179,7 @@ def test_work_that_control_dispatches_has_ended_before_an_evaluation_begins():
         pending.append(long_device_work())
 
     def watched(split, data, share, *, seed):
-        ready.extend(work.is_ready() for work in pending if split == "eval_train")
+        ready.extend(has_ended(work) for work in pending if split == "eval_train")
         return dataset(split, data, share, seed=seed)
 
     workload = toy(target=OUT_OF_REACH, dataset=watched)
