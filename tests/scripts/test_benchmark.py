@@ -66,6 +66,7 @@ def test_input_of_text_prints_tokens_beside_tokenising(monkeypatch, capsys):
     assert re.search(r"pipeline [\d,]+ tokens/s/core, yardstick [\d,]+", out)
 
 
+@pytest.mark.slow  # compiles a decoder six times
 def test_decode_compares_two_ways_to_the_same_tokens(monkeypatch, capsys):
     monkeypatch.setattr(decoding_time, "SENTENCES", 3)
     monkeypatch.setattr(sys, "argv", ["benchmark.py", "--workload=wmt", "--part=decode"])

@@ -52,6 +52,7 @@ def data_dir(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow  # mini trials and the tests of the prepared files look at the parts
 def test_full_model_trains_on_prepared_data(data_dir):
     # All of the full-scale path but the number of molecules, the size of evaluation batches, and
     # the target, which so few molecules reach by chance.
