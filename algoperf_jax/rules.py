@@ -86,7 +86,9 @@ class Conditions:
       matmul_precision: of products and convolutions of float32 arrays, one of JAX's names:
         `"float32"`, or `"default"` for what the hardware does unasked (TF32 on newer GPUs).
       evaluation_shards: into how many parts the reference divides an evaluation batch. Where it
-        drops what does not fill a batch, this decides which part of a split it evaluates.
+        drops what does not fill a batch, this decides which part of a split it evaluates; where it
+        fills a batch up, what that adds to a metric.
+      models: the edition whose models are trained, where editions differ in a model's layers.
     """
 
     hardware: str
@@ -94,6 +96,7 @@ class Conditions:
     batch_statistics: Literal["replica", "global"]
     matmul_precision: Literal["float32", "default"]
     evaluation_shards: int
+    models: Literal["v0.5", "v0.6"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,9 +134,10 @@ _EIGHT_V100 = Conditions(
     batch_statistics="replica",
     matmul_precision="float32",
     evaluation_shards=8,
+    models="v0.5",
 )
 # From v0.6 on the reference runs one program on a batch that is sharded over the devices.
-_EIGHT_V100_AS_ONE = dataclasses.replace(_EIGHT_V100, batch_statistics="global")
+_EIGHT_V100_AS_ONE = dataclasses.replace(_EIGHT_V100, batch_statistics="global", models="v0.6")
 
 RULE_SETS = {
     "v0.5": RuleSet("v0.5", 5, 5, 5, self_tuning_factor=3.0, held_out=True, conditions=_EIGHT_V100),

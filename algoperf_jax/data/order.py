@@ -181,15 +181,22 @@ class _Epochs:
 
 
 class EpochPermutations(_Epochs):
-    """Every example once per epoch, each epoch in a uniformly drawn order of its own."""
+    """Every example once per epoch, or some of them, in a uniformly drawn order of its own."""
 
-    def __init__(self, examples: int, seed: Sequence[int]):
-        """Makes the stream of `examples` examples; `seed` is integers that are not negative."""
-        super().__init__(examples)
+    def __init__(self, examples: int, seed: Sequence[int], used: int | None = None):
+        """Makes the stream.
+
+        Args:
+          examples: how many there are.
+          seed: integers that are not negative.
+          used: how many of them each epoch has, the first ones of its order; None: all.
+        """
+        super().__init__(examples if used is None else used)
+        self._of = examples
         self._seed = seed
 
     def _order(self, epoch: int) -> Order:
-        return OnePass(permutation([*self._seed, epoch], self._examples))
+        return OnePass(permutation([*self._seed, epoch], self._of)[: self._examples])
 
 
 class EpochShuffles(_Epochs):

@@ -1,9 +1,12 @@
-"""Pieces of metric collections: masked means, and rows collected for metrics on the host."""
+"""Pieces of metric collections: means, ratios, and rows collected for metrics on the host."""
 
 # No `from __future__ import annotations` here: clu reads the metric classes from the annotations.
 
+from typing import Any
+
 import flax
 import jax
+import jax.numpy as jnp
 import numpy as np
 from clu import metrics as clu_metrics
 
@@ -16,6 +19,37 @@ def masked_mean(value: str, mask: str) -> type[clu_metrics.Metric]:
     return clu_metrics.Average.from_fun(
         lambda **outputs: {"values": outputs[value], "mask": outputs[mask]}
     )
+
+
+def ratio_of_sums(numerator: str, denominator: str) -> type[clu_metrics.Metric]:
+    """The sum of the output named `numerator` over that of the one named `denominator`.
+
+    Both add up over batches and replicas, so the ratio is that of the whole split.
+    """
+
+    @flax.struct.dataclass
+    class RatioOfSums(clu_metrics.Metric):
+        above: jax.Array
+        below: jax.Array
+
+        @classmethod
+        def empty(cls) -> "RatioOfSums":
+            return cls(above=jnp.zeros(()), below=jnp.zeros(()))
+
+        @classmethod
+        def from_model_output(cls, **outputs: Any) -> "RatioOfSums":
+            return cls(above=outputs[numerator].sum(), below=outputs[denominator].sum())
+
+        def merge(self, other: "RatioOfSums") -> "RatioOfSums":
+            return type(self)(above=self.above + other.above, below=self.below + other.below)
+
+        def reduce(self) -> "RatioOfSums":
+            return type(self)(above=self.above.sum(), below=self.below.sum())
+
+        def compute(self) -> jax.Array:
+            return self.above / self.below
+
+    return RatioOfSums
 
 
 @flax.struct.dataclass
