@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from algoperf_jax.data.download import Download, fetch, require_disk
+from algoperf_jax.data.prepared_folder import UNFINISHED, PreparedFolder, write_atomically
 from algoperf_jax.data.stored import StoredData
-from algoperf_jax.data.tfds_folder import UNFINISHED, TfdsFolder, write_atomically
 from algoperf_jax.errors import DataError
 
 Report = Callable[[str], None]
@@ -38,7 +38,7 @@ class Step:
       note: what the user should know while it is being converted.
     """
 
-    dataset: TfdsFolder
+    dataset: PreparedFolder
     given: Callable[[Path | None], Path | None]
     disk_bytes: Callable[[Path | None], int]
     write: Callable[[Path, Path], None]
