@@ -8,10 +8,12 @@ packing.py         items of different sizes packed into fixed room: the other ki
 batch_cache.py     evaluation batches kept in memory, up to a bound
 tfrecords.py       TFRecord files by record number
 tfds_folder.py     folders as TensorFlow Datasets keeps them: described, checked, written
+prepared_folder.py  what the kit knows of a prepared folder of whatever layout
 stored.py          where a workload's prepared data lie, and what to do when they do not
 preparation.py     from upstream's files to prepared data: disk, download, lock, conversion
 archives.py        zip and tar files unpacked safely
 download.py        downloads that can be interrupted, resumed and trusted
+sentencepiece_model.py  text as ids of pieces
 sample.py          embedded samples expanded into a cache
 cpu_tensorflow.py  TensorFlow as a library for files, kept off the accelerators
 """

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from algoperf_jax.data.download import Download, fetch, require_disk
+from algoperf_jax.data.prepared_folder import UNFINISHED, PreparedFolder, write_atomically
 from algoperf_jax.data.stored import StoredData
-from algoperf_jax.data.tfds_folder import UNFINISHED, TfdsFolder, write_atomically
 from algoperf_jax.errors import DataError
 
 Report = Callable[[str], None]
@@ -30,20 +30,23 @@ class Step:
       given: `raw -> path or None`, what of the user's raw files, if any, it is made from; raises a
         `DataError` where they are not what they should be, or cannot be done without.
       disk_bytes: `path or None -> bytes`, the room that the result takes, with what is downloaded
-        and unpacked on the way.
+        and unpacked on the way, unless that is counted by `passing_bytes`.
       write: `(path, unfinished root) -> None`, writes the data set below an empty folder; what else
         it leaves there is removed.
       download: fetched where nothing is given; of a tuple of files `write` gets the folder that
         holds them under their own names. None: something always is given.
       note: what the user should know while it is being converted.
+      passing_bytes: `path or None -> bytes`, the room that is free again when the next data set is
+        made.
     """
 
-    dataset: TfdsFolder
+    dataset: PreparedFolder
     given: Callable[[Path | None], Path | None]
     disk_bytes: Callable[[Path | None], int]
     write: Callable[[Path, Path], None]
     download: Download | tuple[Download, ...] | None = None
     note: str = ""
+    passing_bytes: Callable[[Path | None], int] = lambda given: 0
 
     @property
     def downloads(self) -> tuple[Download, ...]:
@@ -94,6 +97,8 @@ def prepare(
         return root
     with alone_in(root):
         needed = sum(step.disk_bytes(given) for step, given in missing)
+        passing = [step.passing_bytes(given) for step, given in missing]
+        needed += sum(passing) if keep_download else max(passing)
         report(f"{stored.name} needs {needed / 1e9:.2f} GB of disk space in {root}")
         require_disk(root, needed)
         for step, given in missing:

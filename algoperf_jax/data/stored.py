@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from algoperf_jax.data.prepared_folder import PreparedFolder
 from algoperf_jax.data.tfds_folder import TfdsFolder
 from algoperf_jax.data.tfrecords import Records, open_records, tfds_shards
 from algoperf_jax.errors import DataError
@@ -21,7 +22,7 @@ class StoredData:
     """
 
     name: str
-    datasets: tuple[TfdsFolder, ...]
+    datasets: tuple[PreparedFolder, ...]
     places: tuple[str, ...]
 
     @property
@@ -86,12 +87,13 @@ class Location:
             dataset.check_examples(self.root, examples, self.remedy(dataset.folder))
 
     def records(self, split: str) -> Records:
-        """The records of a split.
+        """The records of a split that is in a `TfdsFolder`.
 
         Raises:
           DataError: a file is missing or damaged or has another number of records than it should.
         """
-        dataset = next(d for d in self.stored.datasets if split in d.shards)
+        folders = (d for d in self.stored.datasets if isinstance(d, TfdsFolder))
+        dataset = next(d for d in folders if split in d.shards)
         remedy = self.remedy(dataset.folder)
         paths, counts = tfds_shards(self.root / dataset.folder, dataset.name, split, remedy)
         return open_records(paths, counts, remedy)

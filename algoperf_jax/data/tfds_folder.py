@@ -7,8 +7,6 @@
 import dataclasses
 import hashlib
 import itertools
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,6 @@ from algoperf_jax.data.tfrecords import tfds_shards
 from algoperf_jax.errors import DataError
 
 INFO_FILE = "dataset_info.json"
-
-UNFINISHED = ".unfinished-"
-"""How the names of folders begin in which data sets are being written."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,28 +96,6 @@ class NewSplit:
 
     keys: Sequence[str]
     example: Callable[[int], Mapping[str, Any]]
-
-
-def write_atomically(dataset: TfdsFolder, root: Path, write: Callable[[Path], None]) -> None:
-    """Calls `write(unfinished_root)` and moves the data set that it made there to `root`.
-
-    The folder appears complete or not at all; when it is there already, nothing is done. Of several
-    processes that make it at the same time, the first to finish wins.
-
-    Raises:
-      DataError: a part of the data set is there already.
-    """
-    if dataset.is_there(root):
-        return
-    final = root / dataset.folder
-    final.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=final.parent) as folder:
-        write(Path(folder))
-        try:
-            os.rename(Path(folder) / dataset.folder, final)
-        except OSError:
-            if not dataset.is_there(root):  # else another process was faster
-                raise
 
 
 def write_dataset(

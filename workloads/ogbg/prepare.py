@@ -17,7 +17,8 @@ import numpy as np
 from algoperf_jax.data import preparation
 from algoperf_jax.data.archives import unpack_zip
 from algoperf_jax.data.download import Download
-from algoperf_jax.data.tfds_folder import NewSplit, write_atomically, write_dataset
+from algoperf_jax.data.prepared_folder import write_atomically
+from algoperf_jax.data.tfds_folder import NewSplit, write_dataset
 from algoperf_jax.errors import DataError
 from workloads.ogbg.files import MOLPCBA, STORED
 from workloads.ogbg.molecules import EDGE_FEATURES, NODE_FEATURES, TASKS

@@ -15,13 +15,13 @@ from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.data.batches import Examples, TrainBatches, example_plan, one_pass
 from algoperf_jax.data.order import EpochShuffles, OnePass
 from algoperf_jax.data.packing import Packs, packed_plan
+from algoperf_jax.data.sentencepiece_model import SentencePieceModel, load
 from algoperf_jax.workload import Split
-from workloads.wmt import sample, vocabulary
+from workloads.wmt import sample
 from workloads.wmt.files import LONGEST, STORED, TOKENS_FOLDER, VOCABULARY_FILE, VOCABULARY_SIZE
 from workloads.wmt.pairs import Pairs, tokenised
 from workloads.wmt.random_pairs import random_pairs
 from workloads.wmt.rows import packed_rows, row_packing, single_rows
-from workloads.wmt.vocabulary import Vocabulary
 
 Batch = dict[str, np.ndarray]
 
@@ -56,7 +56,7 @@ class WmtData:
       pairs: the pairs of `"train"`, `"validation"` or `"test"`, tokenised when first asked for.
     """
 
-    vocabulary: Vocabulary
+    vocabulary: SentencePieceModel
     pairs: Callable[[str], Pairs]
 
 
@@ -74,7 +74,7 @@ def open_data(
         or has another number of pieces.
     """
     location = STORED.located(data_dir, lambda: sample.root(cache_dir), examples)
-    words = vocabulary.load(
+    words = load(
         location.root / VOCABULARY_FILE, text.vocabulary_size, location.remedy(VOCABULARY_FILE)
     )
     folders = (location.root / TOKENS_FOLDER, cache_dir / "wmt" / TOKENS_FOLDER)

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from algoperf_jax.data.made_once import made_once
+from algoperf_jax.data.sentencepiece_model import SentencePieceModel
 from algoperf_jax.data.stored import Location
 from algoperf_jax.data.tfrecords import Records
 from algoperf_jax.errors import DataError
 from workloads.wmt.records import chunks
-from workloads.wmt.vocabulary import Vocabulary
 
 _VERSION = "1"  # of what is written
 _FACTS = "facts.json"
@@ -69,7 +69,7 @@ class Pairs:
 def tokenised(
     split: str,
     location: Location,
-    vocabulary: Vocabulary,
+    vocabulary: SentencePieceModel,
     longest: int,
     folders: Sequence[Path],
     report: Callable[[str], None] = lambda line: None,
@@ -105,13 +105,13 @@ def tokenised(
     return _opened(made_once(name, folders, write))
 
 
-def _checksum(split: str, records: Records, vocabulary: Vocabulary, longest: int) -> str:
+def _checksum(split: str, records: Records, vocabulary: SentencePieceModel, longest: int) -> str:
     sizes = {path.name: path.stat().st_size for path in records.paths}
     facts = json.dumps([_VERSION, split, vocabulary.sha256, longest, sizes], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
-def _write(folder: Path, records: Records, vocabulary: Vocabulary, longest: int) -> None:
+def _write(folder: Path, records: Records, vocabulary: SentencePieceModel, longest: int) -> None:
     """Writes the arrays' bytes chunk by chunk, and at last the facts about them."""
     pairs_kept = 0
     with contextlib.ExitStack() as stack:

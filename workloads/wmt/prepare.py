@@ -16,6 +16,7 @@ import numpy as np
 
 from algoperf_jax.data import preparation
 from algoperf_jax.data.archives import unpack_tar_members
+from algoperf_jax.data.sentencepiece_model import SentencePieceModel, load
 from algoperf_jax.data.tfds_folder import NewSplit, TfdsFolder, write_dataset
 from algoperf_jax.errors import DataError
 from workloads.wmt import sources, vocabulary
@@ -35,7 +36,6 @@ from workloads.wmt.pairs import tokenised
 from workloads.wmt.parallel_text import Text, find, read_text
 from workloads.wmt.records import texts
 from workloads.wmt.sources import Source, archives
-from workloads.wmt.vocabulary import Vocabulary
 
 Report = Callable[[str], None]
 
@@ -177,18 +177,20 @@ def _given_vocabulary(raw: Path | None, size: int) -> Path | None:
     if raw is None or not (raw / VOCABULARY_FILE).exists():
         return None
     path = raw / VOCABULARY_FILE
-    vocabulary.load(path, size, "replace or remove it")
+    load(path, size, "replace or remove it")
     return path
 
 
-def _made_vocabulary(data_dir: Path, given: Path | None, size: int, report: Report) -> Vocabulary:
+def _made_vocabulary(
+    data_dir: Path, given: Path | None, size: int, report: Report
+) -> SentencePieceModel:
     """Copies or trains the vocabulary unless it is there."""
     location = STORED.in_data_dir(data_dir)
     path = location.root / VOCABULARY_FILE
     remedy = f"remove {path} and run it again"
     if path.exists():
-        found = vocabulary.load(path, size, remedy)
-        if given and vocabulary.load(given, size, "").sha256 != found.sha256:
+        found = load(path, size, remedy)
+        if given and load(given, size, "").sha256 != found.sha256:
             raise DataError(f"{path} is there already and is another one than {given}; {remedy}")
         report(f"{path} is there already, SHA-256 {found.sha256}")
         return found
@@ -199,12 +201,12 @@ def _made_vocabulary(data_dir: Path, given: Path | None, size: int, report: Repo
     else:
         report(f"training {path}; this takes some minutes")
         vocabulary.train(texts(location.records("train")), size, path)
-    made = vocabulary.load(path, size, remedy)
+    made = load(path, size, remedy)
     report(f"{path} is ready, SHA-256 {made.sha256}")
     return made
 
 
-def _tokenise(split: str, data_dir: Path, loaded: Vocabulary, report: Report) -> None:
+def _tokenise(split: str, data_dir: Path, loaded: SentencePieceModel, report: Report) -> None:
     """Makes the tokens of a split; all pairs of what is evaluated have to be short enough."""
     location = STORED.in_data_dir(data_dir)
     folder = location.root / TOKENS_FOLDER

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from algoperf_jax.data.sentencepiece_model import END
 from workloads.wmt.pairs import Pairs, Tokens
-from workloads.wmt.vocabulary import END
 
 _SHARE_OF_ROW = 8
 """The longest sentences take so many times less than a row; those of WMT take about as much."""

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from algoperf_jax.data.prepared_folder import write_atomically
 from algoperf_jax.data.tfds_folder import (
     NewSplit,
     TfdsFolder,
     shard_borders,
     stored_order,
-    write_atomically,
     write_dataset,
 )
 from algoperf_jax.errors import DataError

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import sentencepiece
 
+from algoperf_jax.data.sentencepiece_model import load
 from algoperf_jax.data.tfds_folder import NewSplit, write_dataset
 from algoperf_jax.errors import DataError
-from workloads.wmt import pairs, records, sample, vocabulary
+from workloads.wmt import pairs, records, sample
 from workloads.wmt.files import STORED, WMT17, features
 from workloads.wmt.pairs import tokenised
 
@@ -30,7 +31,7 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def loaded(model):
     """The sample's vocabulary."""
-    return vocabulary.load(model, sample.VOCABULARY_SIZE, "")
+    return load(model, sample.VOCABULARY_SIZE, "")
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from wmt_files import EXAMPLES, FOLDER, SIZE, SOURCES, texts, write_archives
 
+from algoperf_jax.data.sentencepiece_model import load
 from algoperf_jax.errors import DataError
 from workloads.wmt import prepare, sample, sources, vocabulary
 from workloads.wmt.files import STORED, TOKENS_FOLDER, VOCABULARY_FILE, WMT14, WMT17
@@ -146,7 +147,7 @@ def test_vocabulary_is_trained_on_the_training_text_in_reading_order(prepared, t
 
 def test_tokens_are_those_that_the_loader_looks_for(prepared):
     folder, _, lines, result = prepared
-    loaded = vocabulary.load(result / VOCABULARY_FILE, SIZE, "")
+    loaded = load(result / VOCABULARY_FILE, SIZE, "")
     blunt = dataclasses.replace(loaded, processor=None)  # cannot tokenise anything
     for split, count in EXAMPLES.items():
         location = STORED.in_data_dir(folder / "data")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from algoperf_jax.data.sentencepiece_model import UNKNOWN, load
 from workloads.wmt import sample, vocabulary
 from workloads.wmt.files import STORED, VOCABULARY_FILE
 from workloads.wmt.sample import build
@@ -63,11 +64,11 @@ def test_expanded_sample_is_where_the_loader_looks(root, pairs):
 
 
 def test_every_sentence_fits_and_has_no_unknown_piece(root, pairs):
-    loaded = vocabulary.load(root / VOCABULARY_FILE, sample.VOCABULARY_SIZE, "")
+    loaded = load(root / VOCABULARY_FILE, sample.VOCABULARY_SIZE, "")
     texts = [text for of_split in pairs.values() for pair in of_split for text in pair]
     ids = loaded.encode(texts)
     assert max(map(len, ids)) <= sample.LONGEST
-    assert not any(vocabulary.UNKNOWN in sequence for sequence in ids)
+    assert not any(UNKNOWN in sequence for sequence in ids)
     assert loaded.decode(ids) == texts
 
 

@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from algoperf_jax.data.sentencepiece_model import load
 from workloads.wmt import sample, vocabulary
 
 Pair = tuple[str, str]
@@ -140,7 +141,7 @@ def build(wheel: Path, output: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
         vocabulary.train(training_text, sample.VOCABULARY_SIZE, model)
-        loaded = vocabulary.load(model, sample.VOCABULARY_SIZE, "")
+        loaded = load(model, sample.VOCABULARY_SIZE, "")
         archives = {
             sample.PAIRS: sample.packed(splits),
             sample.VOCABULARY: lzma.compress(model.read_bytes(), preset=9 | lzma.PRESET_EXTREME),
