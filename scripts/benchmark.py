@@ -5,6 +5,7 @@
     python scripts/benchmark.py --workload=imagenet_resnet --part=input
     python scripts/benchmark.py --workload=imagenet_resnet --part=step --scale=full --batch_size=64
     python scripts/benchmark.py --workload=wmt --part=decode
+    python scripts/benchmark.py --workload=librispeech_conformer --part=ctc --scale=full
 
 loop    wall time per step of the timed loop over that of the bare compiled step; both are given the
         same batches, built beforehand
@@ -13,6 +14,7 @@ input   building a training batch on the host over the bare step that consumes i
         decoding and resizing of the same files; for those on text: tokens, beside tokenising
 step    the bare compiled step on random data; needs no data and loads no data library
 decode  for workloads that translate: a batch decoded as evaluations do, and to the end of its room
+ctc     for workloads with that loss: it and its gradient, by optax and by the kit
 """
 
 import argparse
@@ -46,7 +48,13 @@ INPUTS = {
 
 # Parts that compare two ways to the same result, with a module for each workload that has the
 # part. The module has `Comparison(workload, scale)`: see `workloads/comparison.py`.
-COMPARISONS = {"decode": {"wmt": "workloads.wmt.decoding_time"}}
+COMPARISONS = {
+    "decode": {"wmt": "workloads.wmt.decoding_time"},
+    "ctc": {
+        "librispeech_conformer": "workloads.librispeech.ctc_time",
+        "librispeech_deepspeech": "workloads.librispeech.ctc_time",
+    },
+}
 
 
 def main() -> int:
