@@ -5,6 +5,7 @@
     python scripts/benchmark.py --workload=imagenet_resnet --part=input
     python scripts/benchmark.py --workload=imagenet_resnet --part=step --scale=full --batch_size=64
     python scripts/benchmark.py --workload=wmt --part=decode
+    python scripts/benchmark.py --workload=librispeech_conformer --part=ctc --scale=full
 
 loop    wall time per step of the timed loop over that of the bare compiled step; both are given the
         same batches, built beforehand
@@ -13,6 +14,7 @@ input   building a training batch on the host over the bare step that consumes i
         decoding and resizing of the same files; for those on text: tokens, beside tokenising
 step    the bare compiled step on random data; needs no data and loads no data library
 decode  for workloads that translate: a batch decoded as evaluations do, and to the end of its room
+ctc     for workloads with that loss: it and its gradient, by optax and by the kit
 """
 
 import argparse
@@ -44,8 +46,15 @@ INPUTS = {
     "wmt": "workloads.wmt.throughput",
 }
 
-# Each module has `DecodingTime(name, scale)`, whose `early()` and `to_the_end()` return functions.
-DECODERS = {"wmt": "workloads.wmt.decoding_time"}
+# Parts that compare two ways to the same result, with a module for each workload that has the
+# part. The module has `Comparison(workload, scale)`: see `workloads/comparison.py`.
+COMPARISONS = {
+    "decode": {"wmt": "workloads.wmt.decoding_time"},
+    "ctc": {
+        "librispeech_conformer": "workloads.librispeech.ctc_time",
+        "librispeech_deepspeech": "workloads.librispeech.ctc_time",
+    },
+}
 
 
 def main() -> int:
@@ -54,7 +63,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     p.add_argument("--workload", required=True, help="a name; see scripts/train.py --list")
-    p.add_argument("--part", choices=("loop", "input", "step", "decode"), default="loop")
+    p.add_argument("--part", choices=("loop", "input", "step", *COMPARISONS), default="loop")
     p.add_argument("--submission", default="adamw", help="whose step to measure (default: adamw)")
     p.add_argument("--rules", default=DEFAULT_RULES, help="whose conditions (default: v0.5)")
     p.add_argument("--batch_size", type=int, help="global batch size")
@@ -64,7 +73,7 @@ def main() -> int:
     p.add_argument("--repetitions", type=int, default=5, help="measurements (default: 5)")
     p.add_argument("--data_dir", type=Path, help="measure scale full on these data")
     p.add_argument(
-        "--scale", choices=workloads.SCALES, help="of step and decode, which need no data"
+        "--scale", choices=workloads.SCALES, help="of step and comparisons, which need no data"
     )
     flags = p.parse_args()
     if flags.steps <= WARM_UP_STEPS:
@@ -72,8 +81,8 @@ def main() -> int:
     scale = chosen_scale(flags, needs_data=flags.part in ("loop", "input"))
     if flags.part == "step":
         step_time(flags, scale)
-    elif flags.part == "decode":
-        decoding(flags, scale)
+    elif flags.part in COMPARISONS:
+        compare(flags, scale)
     elif flags.part == "input" and flags.workload in INPUTS:
         input_throughput(flags)
     else:
@@ -192,27 +201,44 @@ def input_throughput(flags: argparse.Namespace) -> None:
     print_ratio([(yardstick, pipeline) for pipeline, yardstick in pairs], max)
 
 
-def decoding(flags: argparse.Namespace, scale: str) -> None:
-    """Prints the seconds of decoding a batch in both ways."""
-    if flags.workload not in DECODERS:
-        raise UserError(f"{flags.workload} translates nothing; there is {', '.join(DECODERS)}")
-    import numpy as np
-
-    module = importlib.import_module(DECODERS[flags.workload])
-    time_of = module.DecodingTime(flags.workload, scale)
-    print(time_of.name, flush=True)
-    early, to_the_end = time_of.early(), time_of.to_the_end()
-    if not np.array_equal(early(), to_the_end()):
-        raise UserError(f"{flags.workload}: the two ways do not give the same tokens")
+def compare(flags: argparse.Namespace, scale: str) -> None:
+    """Prints the seconds and the memory of two ways to the same result."""
+    modules = COMPARISONS[flags.part]
+    if flags.workload not in modules:
+        raise UserError(f"{flags.workload} has no part {flags.part}; {', '.join(modules)} has")
+    module = importlib.import_module(modules[flags.workload])
+    comparison = module.Comparison(flags.workload, scale)
+    print(comparison.description, flush=True)
+    plain, fast = comparison.plain(), comparison.fast()
+    check_equal(plain(), fast(), comparison.tolerance)
+    for name, way in (("plain", plain), ("fast", fast)):
+        if (size := getattr(way, "temporary_bytes", None)) is not None:
+            print(f"{name}: {size / 1e6:.1f} MB of temporary memory", flush=True)
     pairs = []
     for _ in range(flags.repetitions):
         began = time.perf_counter()
-        to_the_end()
+        plain()
         middle = time.perf_counter()
-        early()
+        fast()
         pairs.append((middle - began, time.perf_counter() - middle))
-        print("to the end {:.3f} s, early {:.3f} s".format(*pairs[-1]), flush=True)
+        print("plain {:.4f} s, fast {:.4f} s".format(*pairs[-1]), flush=True)
     print_ratio(pairs, min)
+
+
+def check_equal(plain: Any, fast: Any, tolerance: float) -> None:
+    """Raises a `UserError` where two results are further apart than the tolerance."""
+    import jax
+    import numpy as np
+
+    for a, b in zip(jax.tree.leaves(plain), jax.tree.leaves(fast), strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        if a.shape != b.shape:
+            raise UserError(f"the two ways give shapes {a.shape} and {b.shape}")
+        if not np.allclose(a, b, rtol=0, atol=tolerance * np.abs(a).max(initial=0)):
+            raise UserError(
+                f"the two ways differ by {np.abs(a - b).max():.3g} where values reach "
+                f"{np.abs(a).max():.3g}; the tolerance is {tolerance:g} of that"
+            )
 
 
 def print_ratio(pairs: list[tuple[float, float]], fastest: Callable) -> None:

@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 
 import benchmark
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from algoperf_jax.errors import UserError
+from workloads.comparison import Compiled
 from workloads.imagenet import throughput
 from workloads.wmt import decoding_time
 
@@ -66,6 +69,44 @@ def test_input_of_text_prints_tokens_beside_tokenising(monkeypatch, capsys):
     assert re.search(r"pipeline [\d,]+ tokens/s/core, yardstick [\d,]+", out)
 
 
+class _Halves:
+    """Halves of two numbers in two ways, the second of which is off by `error`."""
+
+    description = "two numbers"
+    tolerance = 1e-3
+    error = 0.0
+
+    def __init__(self, workload, scale):
+        assert (workload, scale) == ("ogbg", "mini")
+
+    def plain(self):
+        return lambda: {"half": np.array([1.0, 2.0])}
+
+    def fast(self):
+        return Compiled(lambda x: {"half": x / 2 + self.error}, jnp.array([2.0, 4.0]))
+
+
+def test_comparison_prints_the_ratio_of_two_ways(monkeypatch, capsys):
+    monkeypatch.setattr(decoding_time, "Comparison", _Halves)
+    monkeypatch.setitem(benchmark.COMPARISONS, "decode", {"ogbg": decoding_time.__name__})
+    arguments = ["--workload=ogbg", "--part=decode", "--repetitions=2"]
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
+    assert benchmark.main() == 0
+    out = capsys.readouterr().out
+    assert out.startswith("two numbers\n")
+    assert re.search(r"fast: [\d.]+ MB of temporary memory", out)
+    assert len(re.findall(r"plain [\d.]+ s, fast [\d.]+ s", out)) == 2
+
+
+def test_comparison_of_different_results_measures_nothing(monkeypatch):
+    monkeypatch.setattr(decoding_time, "Comparison", _Halves)
+    monkeypatch.setattr(_Halves, "error", 0.003)  # the tolerance allows 0.002
+    monkeypatch.setitem(benchmark.COMPARISONS, "decode", {"ogbg": decoding_time.__name__})
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", "--workload=ogbg", "--part=decode"])
+    with pytest.raises(UserError, match="differ by 0.003 where values reach 2; the tolerance"):
+        benchmark.main()
+
+
 @pytest.mark.slow  # compiles a decoder six times
 def test_decode_compares_two_ways_to_the_same_tokens(monkeypatch, capsys):
     monkeypatch.setattr(decoding_time, "SENTENCES", 3)
@@ -75,5 +116,5 @@ def test_decode_compares_two_ways_to_the_same_tokens(monkeypatch, capsys):
     assert "wmt at scale mini, 3 sentences, 64 tokens" in out
     assert re.search(r"median ratio [\d.]+, ratio of the fastest [\d.]+, of 5 pairs", out)
     monkeypatch.setattr(sys, "argv", ["benchmark.py", "--workload=ogbg", "--part=decode"])
-    with pytest.raises(UserError, match="ogbg translates nothing; there is wmt"):
+    with pytest.raises(UserError, match="ogbg has no part decode; wmt has"):
         benchmark.main()

@@ -4,30 +4,25 @@ Graves, Fernandez, Gomez, Schmidhuber (2006), "Connectionist temporal classifica
 convention of optax that the logarithm of 0 is -1e5: an alignment that cannot be, such as of three
 labels with two frames, so has a finite loss near 1e5.
 
-Axes: B examples, T frames, K classes, N labels. An alignment is at one state at each frame: a label
-or, between labels, a blank. The likelihoods of all its beginnings up to a frame are summed up for
-each state, and those of all its ends. Their product tells how often alignments are at that state,
-which is all that a gradient needs.
-
-The sums reach e^-4000 while their ratios matter. Of logarithms of that size float32 leaves three
-digits behind the point, so here they are `wide_numbers`.
+The gradient of a frame's logits is what the model gives each class less what the alignments that
+fit the labels give it, weighted by their likelihoods (equation 16 there). `lattice` sums them up.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from workloads.librispeech import lattice
 from workloads.librispeech import wide_numbers as wide
+from workloads.librispeech.lattice import BLANK, Frame, State
 from workloads.librispeech.wide_numbers import Wide
 
-BLANK = 0
-LOG_ZERO = -1e5
-"""What stands for the logarithm of 0; no log-probability counts as less."""
+USUAL_LABELS = 128
+"""A batch of examples with no more labels is computed with so many label slots.
 
-WIDTHS = (64, 96, 128)
-"""Numbers of labels for which there is a program of its own, beside that for all label slots."""
+Transcripts of 256 characters are at most about 100 word pieces."""
 
 
 def ctc_loss(
@@ -37,7 +32,8 @@ def ctc_loss(
 
     It can be differentiated once, by the logits. The gradient is 0 at frames behind an example's
     length, and of an example whose loss does not count, whatever the logits are there. Where no
-    alignment is possible, it is that of alignments with a single violation: finite.
+    alignment is possible, loss and gradient are those of alignments with a single violation, each
+    at the cost of `lattice.LOG_ZERO`: finite.
 
     Args:
       logits: float32 `[B, T, K]`, class 0 is the blank.
@@ -57,7 +53,13 @@ def ctc_loss(
             "logits [B, T, K], lengths [B], labels [B, N] and label lengths [B] must be of the "
             f"same examples, got {', '.join(map(str, shapes))}."
         )
-    return _loss(logits.astype(jnp.float32), lengths, labels, label_lengths)
+    is_label = jnp.arange(labels.shape[1]) < label_lengths[:, None]
+    return _loss(
+        logits.astype(jnp.float32),
+        jnp.minimum(lengths, logits.shape[1]),
+        jnp.where(is_label, labels, BLANK),
+        label_lengths,
+    )
 
 
 @jax.custom_vjp
@@ -80,20 +82,19 @@ _loss.defvjp(_forward, _backward)
 
 
 def _trimmed(function: Callable) -> Callable:
-    """Makes a function of a batch compute with as few labels as its longest example has."""
+    """Makes a function of a batch compute with fewer label slots where that will do."""
 
     def of_batch(
         logits: jax.Array, lengths: jax.Array, labels: jax.Array, label_lengths: jax.Array
     ) -> Any:
+        def of_slots(slots: int) -> Any:
+            return function(logits, lengths, labels[:, :slots], label_lengths)
+
         slots = labels.shape[1]
-        widths = [*(width for width in WIDTHS if width < slots), slots]
-
-        def of_width(width: int) -> Callable:
-            return lambda: function(logits, lengths, labels[:, :width], label_lengths)
-
-        longest = jnp.max(label_lengths, initial=0)
-        choice = jnp.searchsorted(jnp.array(widths[:-1]), longest)
-        return jax.lax.switch(choice, [of_width(width) for width in widths])
+        if slots <= USUAL_LABELS:
+            return of_slots(slots)
+        is_usual = jnp.max(label_lengths) <= USUAL_LABELS
+        return jax.lax.cond(is_usual, lambda: of_slots(USUAL_LABELS), lambda: of_slots(slots))
 
     return _joining_lanes(of_batch)
 
@@ -101,7 +102,7 @@ def _trimmed(function: Callable) -> Callable:
 def _joining_lanes(function: Callable) -> Callable:
     """Makes `vmap` of a function of a batch one call with the examples of all lanes.
 
-    `vmap` of a choice computes every branch, because each lane might choose another.
+    `vmap` of a condition computes both branches, because lanes might differ.
     """
     of_batch = jax.custom_batching.custom_vmap(function)
 
@@ -118,46 +119,19 @@ def _joining_lanes(function: Callable) -> Callable:
     return of_batch
 
 
-class _State(NamedTuple):
-    """Sums of likelihoods for each state at a frame.
-
-    Attributes:
-      blank: `[B, N + 1]`, at the blank after no label, after the first, and so on.
-      label: `[B, N]`, at a label.
-    """
-
-    blank: Wide
-    label: Wide
-
-
-class _Frame(NamedTuple):
-    """What a frame emits; as `[T, ...]`, what all frames do.
-
-    Attributes:
-      is_real, is_last: bool `[B, 1]`.
-      blank: log-probabilities `[B, 1]`.
-      label: log-probabilities `[B, N]`.
-    """
-
-    is_real: jax.Array
-    is_last: jax.Array
-    blank: jax.Array
-    label: jax.Array
-
-
 @_trimmed
 def _loss_alone(
     logits: jax.Array, lengths: jax.Array, labels: jax.Array, label_lengths: jax.Array
 ) -> jax.Array:
     """Losses `[B]`."""
-    frames = _frames(logits, _normaliser(logits), lengths, labels)
-    repeats = _repeats(labels)
+    frames = lattice.frames(logits, lattice.normaliser(logits), lengths, labels)
+    repeats = lattice.repeats(labels)
 
-    def advance(begun: _State, frame: _Frame) -> tuple[_State, None]:
-        return _later(begun, frame, repeats), None
+    def advance(begun: State, frame: Frame) -> tuple[State, None]:
+        return lattice.later(begun, frame, repeats), None
 
-    begun, _ = jax.lax.scan(advance, _before_all_frames(labels), frames)
-    return -wide.log(_total(begun, label_lengths))
+    begun, _ = jax.lax.scan(advance, lattice.before_all_frames(labels), frames)
+    return -wide.log(lattice.total(begun, label_lengths))
 
 
 @_trimmed
@@ -165,145 +139,47 @@ def _loss_and_gradient(
     logits: jax.Array, lengths: jax.Array, labels: jax.Array, label_lengths: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Losses `[B]` and their gradients `[B, T, K]`."""
-    is_label = jnp.arange(labels.shape[1]) < label_lengths[:, None]
-    labels = jnp.where(is_label, labels, BLANK)
-    normaliser = _normaliser(logits)
-    frames = _frames(logits, normaliser, lengths, labels)
-    repeats = _repeats(labels)
+    normaliser = lattice.normaliser(logits)
+    frames = lattice.frames(logits, normaliser, lengths, labels)
+    repeats = lattice.repeats(labels)
 
-    def advance(begun: _State, frame: _Frame) -> tuple[_State, Wide]:
-        begun = _later(begun, frame, repeats)
+    def advance(begun: State, frame: Frame) -> tuple[State, Wide]:
+        begun = lattice.later(begun, frame, repeats)
         return begun, begun.label
 
-    begun, begun_labels = jax.lax.scan(advance, _before_all_frames(labels), frames)
-    total = _total(begun, label_lengths)
-    ends = _ends(labels, label_lengths)
+    begun, begun_labels = jax.lax.scan(advance, lattice.before_all_frames(labels), frames)
+    total = lattice.total(begun, label_lengths)
+    ends = lattice.ends(labels, label_lengths)
 
-    def retreat(ended: _State, at: tuple[_Frame, Wide]) -> tuple[_State, jax.Array]:
+    def retreat(ended: State, at: tuple[Frame, Wide]) -> tuple[State, jax.Array]:
         frame, begun_label = at
         # Without what this frame emits, which the beginnings have.
-        ended = _where(frame.is_last, ends, _moved(ended, repeats, later=False))
+        ended = lattice.where(frame.is_last, ends, lattice.moved(ended, repeats, later=False))
         both = wide.multiply(begun_label, ended.label)
         occupied = wide.ratio(both, jax.tree.map(lambda x: x[:, None], total))
-        return _emitted(ended, frame), jnp.where(frame.is_real, occupied, 0.0)
+        return lattice.emitted(ended, frame), jnp.where(frame.is_real, occupied, 0.0)
 
-    _, occupied_TxBxN = jax.lax.scan(retreat, ends, (frames, begun_labels), reverse=True)
-    probabilities = jnp.exp((logits - normaliser.highest) - normaliser.log_sum)
-    blank_BxTx1 = 1 - occupied_TxBxN.sum(axis=2).T[..., None]
-    is_blank = jnp.arange(logits.shape[2]) == BLANK
-    gradient = probabilities - jnp.where(is_blank, blank_BxTx1, 0.0)
-    gradient = jnp.where(jnp.swapaxes(frames.is_real, 0, 1), gradient, 0.0)
-    examples, times = jnp.arange(logits.shape[0])[:, None], jnp.arange(logits.shape[1])[:, None, None]
-    gradient = gradient.at[examples, times, labels].add(-occupied_TxBxN)
+    _, occupied = jax.lax.scan(retreat, ends, (frames, begun_labels), reverse=True)
+    gradient = _gradient(logits, normaliser, frames.is_real, labels, occupied)
     return -wide.log(total), gradient
 
 
-class _Normaliser(NamedTuple):
-    """What makes logits log-probabilities: `(logits - highest) - log_sum`, `[B, T, 1]` each."""
+def _gradient(
+    logits: jax.Array,
+    normaliser: lattice.Normaliser,
+    is_real: jax.Array,
+    labels: jax.Array,
+    occupied: jax.Array,
+) -> jax.Array:
+    """The probabilities of all classes less the shares of alignments that emit them `[B, T, K]`.
 
-    highest: jax.Array
-    log_sum: jax.Array
-
-
-def _normaliser(logits: jax.Array) -> _Normaliser:
-    highest = logits.max(axis=-1, keepdims=True)
-    return _Normaliser(highest, jnp.log(jnp.exp(logits - highest).sum(axis=-1, keepdims=True)))
-
-
-def _frames(
-    logits: jax.Array, normaliser: _Normaliser, lengths: jax.Array, labels: jax.Array
-) -> _Frame:
-    """All frames."""
-    times = jnp.arange(logits.shape[1])[:, None, None]
-
-    def emitted(classes: jax.Array) -> jax.Array:
-        chosen = jnp.take_along_axis(logits, classes[:, None], axis=2)
-        log_p = (chosen - normaliser.highest) - normaliser.log_sum
-        return jnp.maximum(log_p, LOG_ZERO).swapaxes(0, 1)
-
-    return _Frame(
-        is_real=times < lengths[:, None],
-        is_last=times == lengths[:, None] - 1,
-        blank=emitted(jnp.full_like(labels[:, :1], BLANK)),
-        label=emitted(labels),
-    )
-
-
-def _repeats(labels: jax.Array) -> jax.Array:
-    """Whether a label is the same as the next one, bool `[B, N - 1]`."""
-    return labels[:, :-1] == labels[:, 1:]
-
-
-def _before_all_frames(labels: jax.Array) -> _State:
-    """No label is emitted; that some are is as good as impossible."""
-    rows, slots = labels.shape
-    impossible = wide.exp(jnp.float32(LOG_ZERO))
-    is_start = jnp.arange(slots + 1) == 0
-    blank = wide.where(is_start, wide.exp(jnp.float32(0)), impossible)
-    return _State(_filled(blank, (rows, slots + 1)), _filled(impossible, (rows, slots)))
-
-
-def _ends(labels: jax.Array, label_lengths: jax.Array) -> _State:
-    """The last label, or the blank after it, and nothing else."""
-    certain = wide.exp(jnp.float32(0))
-    blanks = jnp.arange(labels.shape[1] + 1)
-    last = label_lengths[:, None]
-    return _State(
-        wide.where(blanks == last, certain, wide.ZERO),
-        wide.where(blanks[1:] == last, certain, wide.ZERO),
-    )
-
-
-def _total(begun: _State, label_lengths: jax.Array) -> Wide:
-    """Likelihoods of the alignments that end after the last label, `[B]`."""
-    both = wide.add(begun.blank, _padded(begun.label, (1, 0)))
-    return jax.tree.map(
-        lambda x: jnp.take_along_axis(x, label_lengths[:, None], axis=1)[:, 0], both
-    )
-
-
-def _later(begun: _State, frame: _Frame, repeats: jax.Array) -> _State:
-    """The beginnings up to a frame from those up to the frame before."""
-    return _where(frame.is_real, _emitted(_moved(begun, repeats, later=True), frame), begun)
-
-
-def _emitted(state: _State, frame: _Frame) -> _State:
-    return _State(
-        wide.normalised(wide.multiply(state.blank, wide.exp(frame.blank))),
-        wide.normalised(wide.multiply(state.label, wide.exp(frame.label))),
-    )
-
-
-def _moved(state: _State, repeats: jax.Array, later: bool) -> _State:
-    """The sums one frame later or earlier, without what that frame emits.
-
-    A blank comes after itself and its label; a label after itself, the blank before it and, as
-    good as impossible if they are the same, the label before it.
+    Args:
+      occupied: `[T, B, N]`, the shares of alignments that are at a label.
     """
-    # To earlier frames it is the same with the states in reverse.
-    side, kept = ((1, 0), slice(None, -1)) if later else ((0, 1), slice(1, None))
-    neighbour = _padded(state.label, side)
-    penalised = jnp.pad(repeats, ((0, 0), side))
-    step = wide.where(penalised, wide.exp(jnp.float32(LOG_ZERO)), wide.exp(jnp.float32(0)))
-    blank_before = jax.tree.map(lambda x: x[:, kept], state.blank)
-    label_before = jax.tree.map(lambda x: x[:, kept], neighbour)
-    return _State(
-        blank=wide.add(state.blank, neighbour),
-        label=wide.add(state.label, wide.add(blank_before, wide.multiply(step, label_before))),
-    )
-
-
-def _padded(x: Wide, side: tuple[int, int]) -> Wide:
-    return jax.tree.map(
-        lambda x, zero: jnp.pad(x, ((0, 0), side), constant_values=zero), x, wide.ZERO
-    )
-
-
-def _filled(x: Wide, shape: tuple[int, int]) -> Wide:
-    return jax.tree.map(lambda x: jnp.broadcast_to(x, shape), x)
-
-
-def _where(condition: jax.Array, x: _State, y: _State) -> _State:
-    return _State(
-        wide.where(condition, x.blank, y.blank), wide.where(condition, x.label, y.label)
-    )
+    at_blank = 1 - occupied.sum(axis=2).T[..., None]
+    is_blank = jnp.arange(logits.shape[2]) == BLANK
+    gradient = jnp.exp((logits - normaliser.highest) - normaliser.log_sum)
+    gradient -= jnp.where(is_blank, at_blank, 0.0)
+    gradient = jnp.where(is_real.swapaxes(0, 1), gradient, 0.0)
+    times, examples = jnp.ogrid[: logits.shape[1], : logits.shape[0]]
+    return gradient.at[examples[..., None], times[..., None], labels].add(-occupied)

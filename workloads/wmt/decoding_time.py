@@ -1,12 +1,12 @@
 """How long translating takes, beside decoding every sentence to the end of its room."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from workloads.comparison import Compiled
 from workloads.wmt import CONFIGS, MINI_CONFIG, SIZES
 from workloads.wmt.beam_search import BEAMS, END, Stage, extended, started
 from workloads.wmt.evaluation import search_stages
@@ -20,7 +20,7 @@ MEAN_LENGTH = 0.11
 _CERTAIN = 1e3  # a logit that decides
 
 
-class DecodingTime:
+class Comparison:
     """A batch of sentences that is translated in both ways.
 
     Parameters are initial ones, whose translations would not end. So that they end as those of a
@@ -28,8 +28,11 @@ class DecodingTime:
     computed as ever.
 
     Attributes:
-      name: of the model, its batch and the room of a translation.
+      description: the model, its batch and the room of a translation.
+      tolerance: of tokens, which must be equal.
     """
+
+    tolerance = 0.0
 
     def __init__(self, workload: str, scale: str):
         """Makes sources and parameters for the workload of that name."""
@@ -41,19 +44,12 @@ class DecodingTime:
         self._params = jax.jit(
             lambda key: self._network.init(key, example, train=False, dropout_rate=0.0)["params"]
         )(jax.random.key(0))
-        self.name = f"{workload} at scale {scale}, {SENTENCES} sentences, {self._length} tokens"
+        self.description = (
+            f"{workload} at scale {scale}, {SENTENCES} sentences, {self._length} tokens"
+        )
 
-    def early(self) -> Callable[[], np.ndarray]:
-        """What translates as evaluations do; gives the tokens `[N, T]`."""
-        stages = search_stages(SENTENCES, self._short, self._length)
-
-        def program(params: Any, inputs: jax.Array) -> jax.Array:
-            return translations(self._network, params, inputs, stages).tokens[:, -1]
-
-        return self._compiled(program)
-
-    def to_the_end(self) -> Callable[[], np.ndarray]:
-        """What takes all steps for all sentences with all of the room; gives the same tokens."""
+    def plain(self) -> Compiled:
+        """What takes all steps for all sentences with all of the room; gives tokens `[N, T]`."""
         stage = Stage(SENTENCES, self._length)
 
         def program(params: Any, inputs: jax.Array) -> jax.Array:
@@ -67,11 +63,16 @@ class DecodingTime:
             state, _ = jax.lax.fori_loop(0, self._length - 1, advance, start)
             return state.finished[:, -1]
 
-        return self._compiled(program)
+        return Compiled(program, self._params, self._inputs)
 
-    def _compiled(self, program: Callable) -> Callable[[], np.ndarray]:
-        compiled = jax.jit(program).lower(self._params, self._inputs).compile()
-        return lambda: np.asarray(compiled(self._params, self._inputs))
+    def fast(self) -> Compiled:
+        """What translates as evaluations do; gives the same tokens."""
+        stages = search_stages(SENTENCES, self._short, self._length)
+
+        def program(params: Any, inputs: jax.Array) -> jax.Array:
+            return translations(self._network, params, inputs, stages).tokens[:, -1]
+
+        return Compiled(program, self._params, self._inputs)
 
 
 class _Ending(Transformer):
