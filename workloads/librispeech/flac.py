@@ -61,7 +61,7 @@ def _stream_info(path: Path, utterance: str) -> tuple[int, bytes]:
     bits = (packed >> 36 & 0x1F) + 1
     if (rate, channels, bits) != (SAMPLE_RATE, 1, 16):
         raise DataError(
-            f"{utterance}: {path} has {rate:,} Hz, {channels} channels and {bits} bits, there "
-            f"should be {SAMPLE_RATE:,} Hz, 1 channel and 16 bits; replace it by upstream's file"
+            f"{utterance}: {path} has {rate:,} Hz, {bits} bits, channels: {channels}; there should "
+            f"be {SAMPLE_RATE:,} Hz, 16 bits, one channel; replace it by upstream's file"
         )
     return packed & (1 << 36) - 1, begin[26:42]
