@@ -35,11 +35,9 @@ def decode(path: Path, utterance: str) -> np.ndarray:
 
         decoded, _ = soundfile.read(path, dtype="int16")
     except (OSError, ValueError, RuntimeError) as error:
-        if isinstance(error, DataError):
-            raise
         reason = str(error).partition("\n")[0]
         raise DataError(f"{utterance}: {path} cannot be decoded ({reason}); {remedy}") from None
-    if len(decoded) != samples:
+    if samples and len(decoded) != samples:
         raise DataError(
             f"{utterance}: {path} breaks off after {len(decoded):,} of {samples:,} samples; "
             f"{remedy}"
@@ -50,7 +48,7 @@ def decode(path: Path, utterance: str) -> np.ndarray:
 
 
 def _stream_info(path: Path, utterance: str) -> tuple[int, bytes]:
-    """Returns the number of samples and the MD5 hash that the file states, zeros for none."""
+    """Returns the number of samples and the MD5 hash that the file states; zeros: it does not."""
     with open(path, "rb") as file:
         begin = file.read(_STREAMINFO_BYTES)
     if len(begin) < _STREAMINFO_BYTES or begin[:4] != b"fLaC":

@@ -204,7 +204,7 @@ FIRST = kept("test-clean")[0]
             lambda folder: (folder / "facts.json").write_text("{"),
             "test-clean/facts.json is missing or damaged .*; remove .*test-clean and prepare",
         ),
-        (lambda folder: change(folder / "lengths", 0), "files in .*test-clean do not belong toget"),
+        (lambda folder: change(folder / "lengths", 0), "a file in .*test-clean is damaged: their"),
         (
             lambda folder: change(folder / "audio", 10),
             f"test-clean/audio: the samples of {FIRST} are damaged; remove .*test-clean and ",
@@ -304,6 +304,20 @@ def test_lists_are_those_that_pandas_reads(folders):
     with open(folders["theirs"] / "dev-other.csv") as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == npy_subset.read_ids(folders["theirs"], "dev-other", "")
+
+
+def test_preparation_leaves_the_references_files_alone(copied, folders):
+    data_dir = copied("theirs")
+    lines = []
+    root = prepare(data_dir, report=lines.append, corpus=CORPUS)
+    assert root == data_dir / "librispeech"
+    assert {path.name for path in root.iterdir()} - {"index"} == {
+        path.name for path in folders["theirs"].iterdir()
+    }
+    assert len([line for line in lines if line.endswith("is there already")]) == 6
+    (root / TOKENIZER_FILE).unlink()
+    with pytest.raises(DataError, match="train-clean-100 hold labels .*; copy it from where they"):
+        prepare(data_dir, report=lines.append, corpus=CORPUS)
 
 
 def test_another_tokenizer_makes_other_labels(copied, tmp_path):
