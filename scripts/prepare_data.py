@@ -12,6 +12,7 @@ from command_line import answer_for
 # Each module has `prepare(data_dir, raw, *, keep_download)`.
 PREPARATIONS = {
     "imagenet": "workloads.imagenet.prepare",
+    "librispeech": "workloads.librispeech.prepare",
     "ogbg": "workloads.ogbg.prepare",
     "wmt": "workloads.wmt.prepare",
 }
@@ -32,7 +33,9 @@ def parser() -> argparse.ArgumentParser:
         help="the downloaded file, or the folder it was unpacked to: no download; for imagenet the "
         "folder with the two tar files that image-net.org gives to registered users; for wmt the "
         "folder with upstream's five .tgz files, or the texts unpacked from them, and with a "
-        "vocabulary called wmt_sentencepiece_model if it is to be used",
+        "vocabulary called wmt_sentencepiece_model if it is to be used; for librispeech the folder "
+        "with upstream's six .tar.gz files, or with LibriSpeech unpacked from them, and with a "
+        "tokenizer called spm_model.vocab if it is to be used",
     )
     p.add_argument(
         "--keep_download", action="store_true", help="do not delete the downloaded file at the end"

@@ -35,11 +35,9 @@ def decode(path: Path, utterance: str) -> np.ndarray:
 
         decoded, _ = soundfile.read(path, dtype="int16")
     except (OSError, ValueError, RuntimeError) as error:
-        if isinstance(error, DataError):
-            raise
         reason = str(error).partition("\n")[0]
         raise DataError(f"{utterance}: {path} cannot be decoded ({reason}); {remedy}") from None
-    if len(decoded) != samples:
+    if samples and len(decoded) != samples:
         raise DataError(
             f"{utterance}: {path} breaks off after {len(decoded):,} of {samples:,} samples; "
             f"{remedy}"
@@ -50,7 +48,7 @@ def decode(path: Path, utterance: str) -> np.ndarray:
 
 
 def _stream_info(path: Path, utterance: str) -> tuple[int, bytes]:
-    """Returns the number of samples and the MD5 hash that the file states, zeros for none."""
+    """Returns the number of samples and the MD5 hash that the file states; zeros: it does not."""
     with open(path, "rb") as file:
         begin = file.read(_STREAMINFO_BYTES)
     if len(begin) < _STREAMINFO_BYTES or begin[:4] != b"fLaC":
@@ -61,7 +59,7 @@ def _stream_info(path: Path, utterance: str) -> tuple[int, bytes]:
     bits = (packed >> 36 & 0x1F) + 1
     if (rate, channels, bits) != (SAMPLE_RATE, 1, 16):
         raise DataError(
-            f"{utterance}: {path} has {rate:,} Hz, {channels} channels and {bits} bits, there "
-            f"should be {SAMPLE_RATE:,} Hz, 1 channel and 16 bits; replace it by upstream's file"
+            f"{utterance}: {path} has {rate:,} Hz, {bits} bits, channels: {channels}; there should "
+            f"be {SAMPLE_RATE:,} Hz, 16 bits, one channel; replace it by upstream's file"
         )
     return packed & (1 << 36) - 1, begin[26:42]

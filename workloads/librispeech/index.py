@@ -133,5 +133,7 @@ def _opened(folder: Path) -> Index:
     lengths, label_lengths = (
         np.fromfile(folder / name, "<i4").astype(np.int64) for name in (_LENGTHS, _LABEL_LENGTHS)
     )
-    labels = np.memmap(folder / _LABELS, "<i4", "r") if sizes[_LABELS] else np.zeros(0, np.int32)
+    labels = np.zeros(0, np.int32)
+    if sizes[_LABELS]:  # nothing cannot be mapped
+        labels = np.memmap(folder / _LABELS, "<i4", "r").view(np.ndarray)
     return Index(lengths, label_lengths, labels, np.cumsum(label_lengths))

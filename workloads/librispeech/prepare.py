@@ -28,9 +28,9 @@ from workloads.librispeech.files import (
     Corpus,
     SubsetFolder,
 )
-from workloads.librispeech.flac import decode
+from workloads.librispeech.flac import SAMPLE_RATE, decode
 from workloads.librispeech.raw import UPSTREAM_FOLDER, Chapter, Spoken, chapters
-from workloads.librispeech.sources import ARCHIVES, audio_bytes
+from workloads.librispeech.sources import ARCHIVES, SAMPLE_BYTES, audio_bytes
 from workloads.librispeech.subset import Facts, Writer, read_facts, transcripts
 from workloads.librispeech.utterances import utterances
 
@@ -85,7 +85,7 @@ def prepare(
         loaded = _made_tokenizer(location, given, corpus, report)
     for split in corpus.splits:
         found = utterances(split, location, loaded, corpus, [root / INDEX_FOLDER], report)
-        hours = found.lengths.sum() / (16_000 * 3_600)
+        hours = found.lengths.sum() / SAMPLE_RATE / 3_600
         report(f"{split}: {len(found):,} utterances, {hours:,.1f} hours")
     return root
 
@@ -93,6 +93,7 @@ def prepare(
 def _step(folder: SubsetFolder, corpus: Corpus, report: Report) -> preparation.Step:
     """Returns how a subset is made."""
     archive = ARCHIVES[folder.name]
+    most = folder.utterances * corpus.longest_audio * SAMPLE_BYTES  # which is less for small ones
 
     def unpacked_bytes(given: Path | None) -> int:
         if given and given.is_dir():
@@ -103,7 +104,7 @@ def _step(folder: SubsetFolder, corpus: Corpus, report: Report) -> preparation.S
     return preparation.Step(
         dataset=folder,
         given=functools.partial(_given, folder.name),
-        disk_bytes=lambda given: audio_bytes(folder.name),
+        disk_bytes=lambda given: min(audio_bytes(folder.name), most),
         passing_bytes=unpacked_bytes,
         write=functools.partial(_write, folder.name, corpus, report),
         download=archive,

@@ -69,8 +69,8 @@ def _read(path: Path, chapter: str) -> list[Spoken]:
         utterance, _, transcript = line.strip().partition(" ")
         if not utterance.startswith(f"{chapter}-") or not transcript:
             raise DataError(
-                f"{path}, line {number} is {line[:60]!r}, not '{chapter}-<number> <transcript>'; "
-                f"{remedy}"
+                f"{path}, line {number} is {line.strip()[:60]!r}, not "
+                f"'{chapter}-<number> <transcript>'; {remedy}"
             )
         if utterance in spoken:
             raise DataError(f"{path}, line {number}: {utterance} is there twice; {remedy}")

@@ -6,6 +6,9 @@ Panayotov et al., "Librispeech: an ASR corpus based on public domain audio books
 from algoperf_jax.data.download import Download
 from workloads.librispeech.flac import SAMPLE_RATE
 
+SAMPLE_BYTES = 2
+"""Of each sample, 16 bits."""
+
 
 def _archive(subset: str, size: int, sha256: str) -> Download:
     return Download(f"https://www.openslr.org/resources/12/{subset}.tar.gz", size, sha256)
@@ -56,5 +59,5 @@ _HOURS = {
 
 
 def audio_bytes(subset: str) -> int:
-    """Bytes of a subset's samples, 16 bits each, and of as many more as rounding may hide."""
-    return round((_HOURS[subset] + 0.05) * 3_600 * SAMPLE_RATE * 2)
+    """Bytes of a subset's samples, long utterances included; no fewer than there are."""
+    return round((_HOURS[subset] + 0.05) * 3_600) * SAMPLE_RATE * SAMPLE_BYTES

@@ -32,13 +32,13 @@ class Facts:
       kept: utterances.
       left_out: how many others there were, by the reason.
       sizes: bytes of each file.
-      texts_sha256: of all ids and transcripts.
+      sha256: of all files but that of the audio, in which each utterance has a checksum.
     """
 
     kept: int
     left_out: Mapping[str, int]
     sizes: Mapping[str, int]
-    texts_sha256: str
+    sha256: str
 
     @property
     def met(self) -> int:
@@ -107,10 +107,7 @@ class Writer:
         """Writes the facts, which make the folder complete."""
         self._stack.close()
         sizes = {name: (self._folder / name).stat().st_size for name in _FILES}
-        texts = hashlib.sha256()
-        for name in (_KEPT, _LEFT_OUT):
-            texts.update((self._folder / name).read_bytes())
-        facts = Facts(self._kept, self._left_out, sizes, texts.hexdigest())
+        facts = Facts(self._kept, self._left_out, sizes, _sha256(self._folder))
         content = json.dumps(dataclasses.asdict(facts), indent=2)
         (self._folder / FACTS).write_text(content + "\n")
         return facts
@@ -123,16 +120,20 @@ class Subset:
       folder: where they are.
       ids: of the utterances.
       transcripts: what is said, in upper case.
+      signature: a checksum of everything.
     """
 
     def __init__(self, folder: Path, remedy: str):
         """Opens the folder.
 
         Raises:
-          DataError: it is incomplete.
+          DataError: it is incomplete or damaged, its audio not looked at.
         """
         facts = read_facts(folder, remedy)
+        if _sha256(folder) != facts.sha256:
+            raise DataError(f"a file in {folder} is damaged: their checksum is wrong; {remedy}")
         self.folder = folder
+        self.signature = facts.sha256
         self._remedy = remedy
         lines = _lines(folder / _KEPT)
         self.ids = [line.partition(" ")[0] for line in lines]
@@ -140,18 +141,9 @@ class Subset:
         self._lengths = np.fromfile(folder / _LENGTHS, "<i4").astype(np.int64)
         self._checksums = np.fromfile(folder / _CHECKSUMS, "<u4")
         self._ends = np.cumsum(self._lengths)
-        counts = {len(self.ids), len(self._lengths), len(self._checksums), facts.kept}
-        samples = int(self._ends[-1]) if len(self._ends) else 0
-        if len(counts) > 1 or 2 * samples != facts.sizes[_AUDIO]:
-            raise DataError(f"the files in {folder} do not belong together; {remedy}")
 
     def __len__(self) -> int:
         return len(self.ids)
-
-    @property
-    def signature(self) -> str:
-        """Changes when lengths or transcripts do."""
-        return hashlib.sha256((self.folder / FACTS).read_bytes()).hexdigest()
 
     def lengths(self) -> np.ndarray:
         """Samples of each utterance, int64 `[n]`."""
@@ -179,7 +171,7 @@ class Subset:
     def _flat(self) -> np.ndarray:
         if not len(self._ends):
             return np.zeros(0, np.int16)
-        return np.memmap(self.folder / _AUDIO, "<i2", "r")
+        return np.memmap(self.folder / _AUDIO, "<i2", "r").view(np.ndarray)
 
 
 def transcripts(folder: Path) -> Iterable[str]:
@@ -189,6 +181,14 @@ def transcripts(folder: Path) -> Iterable[str]:
     for line in sorted([*kept, *left_out], key=lambda line: id_order(line.partition(" ")[0])):
         if transcript := line.partition(" ")[2]:
             yield transcript
+
+
+def _sha256(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for name in _FILES:
+        if name != _AUDIO:
+            digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
 
 
 def _lines(path: Path) -> list[str]:

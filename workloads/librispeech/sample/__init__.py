@@ -4,6 +4,7 @@ import io
 import lzma
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,22 +91,26 @@ def read_audio(source_dir: Path, subset: str, utterances: list[Utterance]) -> It
 
 def write_tree(source_dir: Path, folder: Path) -> None:
     """Writes the sample as upstream publishes LibriSpeech, below `folder / "LibriSpeech"`."""
+    with ThreadPoolExecutor() as threads:
+        for subset, utterances in read_transcripts(source_dir).items():
+            lines: dict[Path, list[str]] = {}
+            places = []
+            for one in utterances:
+                speaker, chapter, _ = one.id.split("-")
+                place = folder / "LibriSpeech" / subset / speaker / chapter
+                text = place / f"{speaker}-{chapter}.trans.txt"
+                lines.setdefault(text, []).append(f"{one.id} {one.transcript}\n")
+                places.append(place / f"{one.id}.flac")
+            for path, of_chapter in lines.items():
+                path.parent.mkdir(parents=True)
+                path.write_text("".join(of_chapter))
+            list(threads.map(_write_flac, places, read_audio(source_dir, subset, utterances)))
+
+
+def _write_flac(path: Path, samples: np.ndarray) -> None:
     import soundfile
 
-    for subset, utterances in read_transcripts(source_dir).items():
-        lines: dict[Path, list[str]] = {}
-        audio = read_audio(source_dir, subset, utterances)
-        for one, samples in zip(utterances, audio, strict=True):
-            speaker, chapter, _ = one.id.split("-")
-            place = folder / "LibriSpeech" / subset / speaker / chapter
-            place.mkdir(parents=True, exist_ok=True)
-            soundfile.write(
-                place / f"{one.id}.flac", samples, 16_000, subtype="PCM_16", compression_level=0.0
-            )
-            list_ = place / f"{speaker}-{chapter}.trans.txt"
-            lines.setdefault(list_, []).append(f"{one.id} {one.transcript}\n")
-        for path, of_chapter in lines.items():
-            path.write_text("".join(of_chapter))
+    soundfile.write(path, samples, 16_000, subtype="PCM_16", compression_level=0.0)
 
 
 def _expand(source_dir: Path, destination: Path) -> None:

@@ -180,7 +180,8 @@ def fits(audio: np.ndarray, labels: Sequence[int]) -> bool:
     """
     frames = -(-len(audio) // (160 * 4))
     needed = len(labels) + sum(a == b for a, b in zip(labels, labels[1:], strict=False))
-    return len(audio) <= sample.LONGEST_AUDIO and needed <= min(frames, sample.LONGEST_LABELS)
+    short = len(audio) <= sample.LONGEST_AUDIO and len(labels) <= sample.LONGEST_LABELS
+    return short and needed <= frames
 
 
 def speakers() -> dict[str, list[str]]:
