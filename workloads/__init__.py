@@ -39,6 +39,27 @@ CATALOGUE = Registry(
             "imagenet", "imagenet_vit with layer norms behind the residual sums"
         ),
         "imagenet_vit_map": _variant("imagenet", "imagenet_vit pooled by attention"),
+        "librispeech_conformer": _base("librispeech", "Conformer that hears words (LibriSpeech)"),
+        "librispeech_conformer_attention_temperature": _variant(
+            "librispeech", "librispeech_conformer with louder attention"
+        ),
+        "librispeech_conformer_layernorm": _variant(
+            "librispeech", "librispeech_conformer without layer norms behind its blocks"
+        ),
+        "librispeech_conformer_gelu": _variant(
+            "librispeech", "librispeech_conformer with GELU activations"
+        ),
+        "librispeech_deepspeech": _base("librispeech", "LSTMs that hear words (LibriSpeech)"),
+        "librispeech_deepspeech_tanh": _variant(
+            "librispeech", "librispeech_deepspeech with tanh activations"
+        ),
+        "librispeech_deepspeech_no_resnet": _variant(
+            "librispeech", "librispeech_deepspeech without residual connections"
+        ),
+        "librispeech_deepspeech_norm_and_spec_aug": _variant(
+            "librispeech",
+            "librispeech_deepspeech with layer norms, more of the features hidden",
+        ),
         "ogbg": _base("ogbg", "graph network on molecules (ogbg-molpcba)"),
         "ogbg_gelu": _variant("ogbg", "ogbg with GELU activations"),
         "ogbg_silu": _variant("ogbg", "ogbg with SiLU activations"),

@@ -6,7 +6,7 @@ network.
 
 import dataclasses
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 from algoperf_jax.nn.flax_functions import ModelFunctions, model_functions
 from algoperf_jax.parameters import Params
@@ -16,10 +16,10 @@ from workloads.facts import base_name, described
 from workloads.librispeech import sample
 from workloads.librispeech.batching import Shapes
 from workloads.librispeech.conformer import Conformer, ConformerConfig
-from workloads.librispeech.dataset import EVAL_TRAIN_EXAMPLES, dataset, example_batch
+from workloads.librispeech.dataset import dataset, example_batch
 from workloads.librispeech.deepspeech import DeepSpeech, DeepSpeechConfig
 from workloads.librispeech.evaluation import compute_metrics, evaluate
-from workloads.librispeech.files import LIBRISPEECH
+from workloads.librispeech.files import LIBRISPEECH, Corpus
 from workloads.librispeech.front_end import samples_of
 from workloads.librispeech.layers import Audio
 from workloads.librispeech.loss import loss
@@ -42,9 +42,6 @@ CONFIGS = {
 
 Config = ConformerConfig | DeepSpeechConfig
 
-EVAL_BATCH_SIZES = {"librispeech_deepspeech_norm_and_spec_aug": 128}
-"""Of variants whose evaluation batches are not of 256 utterances."""
-
 # The same modules at scale mini, narrower and with fewer layers; less is hidden of less data.
 MINI_SPEC_AUGMENT = SpecAugment(time_masks=2, widest_band=16)
 MINI_CONFIGS = {
@@ -65,13 +62,41 @@ MINI_CONFIGS = {
         spec_augment=MINI_SPEC_AUGMENT,
     ),
 }
-MINI_SHAPES = Shapes(
-    # So many frames that one of silence follows the longest utterance.
-    samples=samples_of(202),
-    labels=sample.LONGEST_LABELS,
-    evaluation_frames=(102, 142),
+
+
+class Sizes(NamedTuple):
+    """What distinguishes the scales beside the model and its targets.
+
+    Attributes:
+      corpus: what data there are.
+      shapes: of batches.
+      batch_size: the baselines' utterances in a batch.
+      eval_batch_size: utterances in a batch of evaluations.
+      eval_train_examples: of the `eval_train` split.
+    """
+
+    corpus: Corpus
+    shapes: Shapes
+    batch_size: int
+    eval_batch_size: int
+    eval_train_examples: int
+
+
+FULL_SIZES = Sizes(LIBRISPEECH, Shapes(), 256, 256, 5_376)
+MINI_SIZES = Sizes(
+    sample.CORPUS,
+    Shapes(
+        samples=samples_of(202),  # a frame of silence behind the longest utterance
+        labels=sample.LONGEST_LABELS,
+        evaluation_frames=(102, 142),
+    ),
+    batch_size=32,
+    eval_batch_size=100,
+    eval_train_examples=200,
 )
-MINI_EVAL_TRAIN_EXAMPLES = 200
+
+# Evaluation batches of this variant are smaller.
+SMALLER_BATCHES = {"librispeech_deepspeech_norm_and_spec_aug": 128}
 
 # Targets were set by scripts/set_targets.py; sample/targets_*.json hold the runs.
 MINI = {
@@ -89,16 +114,21 @@ MINI = {
 
 
 def workload(name: str, scale: Scale) -> Workload:
-    """The workload or variant of that name.
+    """The workload or variant of that name."""
+    if scale == "mini":
+        return with_model(name, scale, MINI_CONFIGS[name], MINI_SIZES)
+    eval_batch_size = SMALLER_BATCHES.get(name, FULL_SIZES.eval_batch_size)
+    sizes = FULL_SIZES._replace(eval_batch_size=eval_batch_size)
+    return with_model(name, scale, CONFIGS[name], sizes)
+
+
+def with_model(name: str, scale: Scale, config: Config, sizes: Sizes) -> Workload:
+    """The workload of that name with this model on data of these sizes.
 
     Batch statistics of a Conformer are those of each replica unless a rule set has others; a
     DeepSpeech's are those of the global batch in every edition of the benchmark.
     """
-    base, full = base_name(name), scale == "full"
-    config: Config = CONFIGS[name] if full else MINI_CONFIGS[base]
-    shapes = Shapes() if full else MINI_SHAPES
-    corpus = LIBRISPEECH if full else sample.CORPUS
-    eval_train_examples = EVAL_TRAIN_EXAMPLES if full else MINI_EVAL_TRAIN_EXAMPLES
+    shapes = sizes.shapes
     example = functools.partial(example_batch, shapes=shapes, pieces=config.pieces)
     synchronised = _statistics_are_global(config, "replica")
     model = _model(config, AXES if synchronised else (), example)
@@ -108,11 +138,11 @@ def workload(name: str, scale: Scale) -> Workload:
         return evaluate(outputs, batch, frames=shapes.frames)
 
     return Workload(
-        **described(name, scale, MINI[base]),
+        **described(name, scale, MINI[base_name(name)]),
         loss_type=LossType.CTC_LOSS,
-        batch_size=256 if full else 32,
-        eval_batch_size=EVAL_BATCH_SIZES.get(name, 256) if full else 100,
-        num_examples={**corpus.examples, "eval_train": eval_train_examples},
+        batch_size=sizes.batch_size,
+        eval_batch_size=sizes.eval_batch_size,
+        num_examples={**sizes.corpus.examples, "eval_train": sizes.eval_train_examples},
         default_dropout_rate=0.1,
         supports_label_smoothing=False,
         output_layers=("Dense_0",),
@@ -120,9 +150,9 @@ def workload(name: str, scale: Scale) -> Workload:
         apply=model.apply,
         loss=loss,
         eval=evaluate_batch,
-        open_data=functools.partial(open_speech, corpus=corpus),
+        open_data=functools.partial(open_speech, corpus=sizes.corpus),
         dataset=functools.partial(
-            dataset, shapes=shapes, eval_train_examples=eval_train_examples
+            dataset, shapes=shapes, eval_train_examples=sizes.eval_train_examples
         ),
         example_batch=example,
         compute_metrics=compute_metrics,

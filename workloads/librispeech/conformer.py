@@ -152,9 +152,7 @@ class MultiHeadedSelfAttention(nn.Module):
         self, x_NxTxD: jax.Array, frames: Frames, rate: float | jax.Array, train: bool
     ) -> jax.Array:
         """Returns float32 `[N, T, D]`."""
-        attention = MultiHeadDotProductAttention(
-            self.config, name="MultiHeadDotProductAttention_0"
-        )
+        attention = MultiHeadDotProductAttention(self.config, name="MultiHeadDotProductAttention_0")
         h = attention(LayerNorm(name="LayerNorm_0")(x_NxTxD), frames)
         return Dropout()(h, rate, deterministic=not train)
 
@@ -229,9 +227,7 @@ class ConformerBlock(nn.Module):
     ) -> jax.Array:
         """Returns float32 `[N, T, D]`."""
         config, h = self.config, x_NxTxD
-        first, second = (
-            FeedForwardModule(config, name=f"FeedForwardModule_{i}") for i in range(2)
-        )
+        first, second = (FeedForwardModule(config, name=f"FeedForwardModule_{i}") for i in range(2))
         attention = MultiHeadedSelfAttention(config, name="MultiHeadedSelfAttention_0")
         convolution = ConvolutionBlock(config, self.statistics_axes, name="ConvolutionBlock_0")
         h = h + 0.5 * first(h, frames, rate, train)
@@ -275,9 +271,7 @@ class Conformer(nn.Module):
         """
         config = self.config
         x, lengths = Features(config.spec_augment)(audio, train=train)
-        subsampling = Subsampling(
-            config.subsampling_channels, config.features, name="Subsample_0"
-        )
+        subsampling = Subsampling(config.subsampling_channels, config.features, name="Subsample_0")
         h, lengths = subsampling(x, lengths)
         h = h + positions_table(h.shape[1], config.features)
         h = Dropout()(h, dropout_rate, deterministic=not train)

@@ -14,8 +14,6 @@ from algoperf_jax.workload import Split
 from workloads.librispeech.batching import Batch, Shapes, Utterances, batch_of, samples_needed
 from workloads.librispeech.utterances import SpeechData
 
-EVAL_TRAIN_EXAMPLES = 5_376
-
 _END = 2  # the piece that every transcript ends with
 _AHEAD = 2  # training batches built while the device computes
 _EVALUATION_AHEAD = 1
@@ -27,8 +25,8 @@ def dataset(
     share: BatchShare,
     *,
     seed: int,
-    shapes: Shapes = Shapes(),
-    eval_train_examples: int = EVAL_TRAIN_EXAMPLES,
+    shapes: Shapes,
+    eval_train_examples: int,
 ) -> TrainBatches | Iterator[Batch]:
     """Returns the batches of a split.
 
@@ -72,10 +70,16 @@ def example_batch(
     *,
     split: Split = "train",
     seed: int = 0,
-    shapes: Shapes = Shapes(),
-    pieces: int = 1024,
+    shapes: Shapes,
+    pieces: int,
 ) -> Batch:
-    """A batch of noise with random labels; see `workload.ExampleBatchFn`."""
+    """A batch of noise with random labels; see `workload.ExampleBatchFn`.
+
+    Args:
+      share, split, seed: see there.
+      shapes: of the batch.
+      pieces: word pieces with the blank.
+    """
     del split  # the first batch of every split has the longest utterances
     noise = _Noise(share.batch_size, seed, shapes, pieces)
     ids = np.arange(share.batch_size)

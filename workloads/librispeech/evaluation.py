@@ -8,7 +8,6 @@ from typing import Any
 import flax
 import jax
 import jax.numpy as jnp
-import numpy as np
 from clu import metrics as clu_metrics
 
 from algoperf_jax.nn.metrics import CollectedRows, floats, ratio_of_sums

@@ -96,9 +96,7 @@ class Frames(NamedTuple):
     count: jax.Array
 
 
-def frames_of(
-    lengths: jax.Array, size: int, axes: tuple[str, ...], mode: BatchNormMode
-) -> Frames:
+def frames_of(lengths: jax.Array, size: int, axes: tuple[str, ...], mode: BatchNormMode) -> Frames:
     """The real frames of a batch of which each example takes `size` frames.
 
     Args:

@@ -73,7 +73,7 @@ def masked(
 def _covered(
     widths_NxK: jax.Array, uniforms_NxK: jax.Array, room: jax.Array | np.float32, size: int
 ) -> jax.Array:
-    """Which of `size` places a mask covers that starts at random within `room`, bool `[N, size]`."""
+    """Which of `size` places masks cover that start at random in `room`, bool `[N, size]`."""
     starts_NxK = jnp.trunc(uniforms_NxK * (room - widths_NxK + 1.0))
     places = jnp.arange(size, dtype=jnp.float32)
     behind_start = places >= starts_NxK[..., None]

@@ -16,13 +16,12 @@ from golden_vectors import (
     assert_state_sums,
     by_name,
 )
+from speech_networks import BASES, network_of, variant_of
 
 from algoperf_jax.parameters import describe, infer_kinds
 from workloads.librispeech import CONFIGS, workload
 from workloads.librispeech.decoding import greedy_decode
 from workloads.librispeech.loss import loss
-
-from .conftest import BASES, network_of, variant_of
 
 KEY = jax.random.key(0, impl="rbg")  # compiles much faster than the default generator
 
@@ -41,7 +40,9 @@ def test_parameters_have_the_reference_names_shapes_and_kinds(name, golden: Gold
     found = {path: list(leaf.shape) for path, leaf in by_name(state).items()}
     assert found == {path: shape for path, shape, _ in expected["model_state"]}
     output = {
-        i.path[0] for i in jax.tree.leaves(describe(shapes, kinds, full.output_layers)) if i.is_output
+        i.path[0]
+        for i in jax.tree.leaves(describe(shapes, kinds, full.output_layers))
+        if i.is_output
     }
     assert output == {"Dense_0"}
 
@@ -133,7 +134,7 @@ def test_what_real_frames_get_does_not_depend_on_the_padding(name, golden_audio)
         return [np.asarray(x)[:n] for x, n in zip(outputs.logits, outputs.lengths, strict=True)]
 
     whole, cut, wrong = logits(146), logits(98), logits(96)
-    for x, y, z in zip(whole, cut, wrong, strict=True):
+    for x, y in zip(whole, cut, strict=True):
         np.testing.assert_allclose(y, x, rtol=0, atol=1e-5)
     assert not np.allclose(wrong[0], whole[0], atol=1e-3)
 
