@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from workloads.librispeech import lattice
 from workloads.librispeech import wide_numbers as wide
-from workloads.librispeech.lattice import BLANK, Frame, State
+from workloads.librispeech.lattice import BLANK, Frame, Normaliser, State
 from workloads.librispeech.wide_numbers import Wide
 
 USUAL_LABELS = 128
@@ -67,53 +67,58 @@ def _loss(*batch: jax.Array) -> jax.Array:
     return _loss_alone(*batch)
 
 
-def _forward(*batch: jax.Array) -> tuple[jax.Array, jax.Array]:
-    # The gradient is as large as the logits, and they need not be kept in turn.
-    return _loss_and_gradient(*batch)
+def _forward(*batch: jax.Array) -> tuple[jax.Array, tuple[Any, ...]]:
+    losses, normaliser, occupied = _loss_and_occupied(*batch)
+    return losses, (normaliser, occupied, *batch)
 
 
-def _backward(gradient: jax.Array, cotangent: jax.Array) -> tuple[jax.Array | None, ...]:
-    cotangent = cotangent[:, None, None]
-    # A cotangent of 0 times NaN would be NaN.
-    return jnp.where(cotangent != 0, cotangent * gradient, 0.0), None, None, None
+def _backward(kept: tuple[Any, ...], cotangent: jax.Array) -> tuple[jax.Array | None, ...]:
+    return _gradient(cotangent, *kept), None, None, None
 
 
 _loss.defvjp(_forward, _backward)
 
 
 def _trimmed(function: Callable) -> Callable:
-    """Makes a function of a batch compute with fewer label slots where that will do."""
+    """Makes a function of a batch compute with fewer label slots where that will do.
 
-    def of_batch(
-        logits: jax.Array, lengths: jax.Array, labels: jax.Array, label_lengths: jax.Array
-    ) -> Any:
-        def of_slots(slots: int) -> Any:
-            return function(logits, lengths, labels[:, :slots], label_lengths)
+    Args:
+      function: takes how many slots to compute with, and arrays with a leading axis of examples,
+        the last two of which are labels and label lengths. Its result does not depend on the slots.
 
+    Returns:
+      A function of the arrays alone.
+    """
+
+    def of_batch(*batch: Any) -> Any:
+        *_, labels, label_lengths = batch
         slots = labels.shape[1]
         if slots <= USUAL_LABELS:
-            return of_slots(slots)
-        is_usual = jnp.max(label_lengths) <= USUAL_LABELS
-        return jax.lax.cond(is_usual, lambda: of_slots(USUAL_LABELS), lambda: of_slots(slots))
+            return function(slots, *batch)
+        return jax.lax.cond(
+            jnp.max(label_lengths) <= USUAL_LABELS,
+            lambda: function(USUAL_LABELS, *batch),
+            lambda: function(slots, *batch),
+        )
 
     return _joining_lanes(of_batch)
 
 
 def _joining_lanes(function: Callable) -> Callable:
-    """Makes `vmap` of a function of a batch one call with the examples of all lanes.
+    """Makes `vmap` of a function of examples one call with the examples of all lanes.
 
     `vmap` of a condition computes both branches, because lanes might differ.
     """
     of_batch = jax.custom_batching.custom_vmap(function)
 
-    def of_lanes(lanes: int, varies: Any, *batch: jax.Array) -> tuple[Any, Any]:
-        batches = [
-            x if own else jnp.broadcast_to(x, (lanes, *x.shape))
-            for x, own in zip(batch, varies, strict=True)
-        ]
-        joined = of_batch(*(x.reshape(-1, *x.shape[2:]) for x in batches))
-        result = jax.tree.map(lambda x: x.reshape(lanes, -1, *x.shape[1:]), joined)
-        return result, jax.tree.map(lambda _: True, result)
+    def of_lanes(lanes: int, varies: Any, *batch: Any) -> tuple[Any, Any]:
+        def joined(x: jax.Array, own: bool) -> jax.Array:
+            x = x if own else jnp.broadcast_to(x, (lanes, *x.shape))
+            return x.reshape(-1, *x.shape[2:])
+
+        results = of_batch(*jax.tree.map(joined, batch, tuple(varies)))
+        results = jax.tree.map(lambda x: x.reshape(lanes, -1, *x.shape[1:]), results)
+        return results, jax.tree.map(lambda _: True, results)
 
     of_batch.def_vmap(of_lanes)
     return of_batch
@@ -121,9 +126,10 @@ def _joining_lanes(function: Callable) -> Callable:
 
 @_trimmed
 def _loss_alone(
-    logits: jax.Array, lengths: jax.Array, labels: jax.Array, label_lengths: jax.Array
+    slots: int, logits: jax.Array, lengths: jax.Array, labels: jax.Array, label_lengths: jax.Array
 ) -> jax.Array:
     """Losses `[B]`."""
+    labels = labels[:, :slots]
     frames = lattice.frames(logits, lattice.normaliser(logits), lengths, labels)
     repeats = lattice.repeats(labels)
 
@@ -135,10 +141,12 @@ def _loss_alone(
 
 
 @_trimmed
-def _loss_and_gradient(
-    logits: jax.Array, lengths: jax.Array, labels: jax.Array, label_lengths: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Losses `[B]` and their gradients `[B, T, K]`."""
+def _loss_and_occupied(
+    slots: int, logits: jax.Array, lengths: jax.Array, labels: jax.Array, label_lengths: jax.Array
+) -> tuple[jax.Array, Normaliser, jax.Array]:
+    """Losses `[B]`, the normaliser, and the share of alignments at each label, `[B, T, N]`."""
+    room = labels.shape[1] - slots
+    labels = labels[:, :slots]
     normaliser = lattice.normaliser(logits)
     frames = lattice.frames(logits, normaliser, lengths, labels)
     repeats = lattice.repeats(labels)
@@ -160,26 +168,32 @@ def _loss_and_gradient(
         return lattice.emitted(ended, frame), jnp.where(frame.is_real, occupied, 0.0)
 
     _, occupied = jax.lax.scan(retreat, ends, (frames, begun_labels), reverse=True)
-    gradient = _gradient(logits, normaliser, frames.is_real, labels, occupied)
-    return -wide.log(total), gradient
+    occupied = jnp.pad(occupied.swapaxes(0, 1), ((0, 0), (0, 0), (0, room)))
+    return -wide.log(total), normaliser, occupied
 
 
 def _gradient(
-    logits: jax.Array,
-    normaliser: lattice.Normaliser,
-    is_real: jax.Array,
-    labels: jax.Array,
+    cotangent: jax.Array,
+    normaliser: Normaliser,
     occupied: jax.Array,
+    logits: jax.Array,
+    lengths: jax.Array,
+    labels: jax.Array,
+    label_lengths: jax.Array,
 ) -> jax.Array:
-    """The probabilities of all classes less the shares of alignments that emit them `[B, T, K]`.
+    """What the model gives each class less what the alignments give it, `[B, T, K]`."""
+    del label_lengths  # nothing is at other labels
+    frames, classes = logits.shape[1:]
 
-    Args:
-      occupied: `[T, B, N]`, the shares of alignments that are at a label.
-    """
-    at_blank = 1 - occupied.sum(axis=2).T[..., None]
-    is_blank = jnp.arange(logits.shape[2]) == BLANK
-    gradient = jnp.exp((logits - normaliser.highest) - normaliser.log_sum)
-    gradient -= jnp.where(is_blank, at_blank, 0.0)
-    gradient = jnp.where(is_real.swapaxes(0, 1), gradient, 0.0)
-    times, examples = jnp.ogrid[: logits.shape[1], : logits.shape[0]]
-    return gradient.at[examples[..., None], times[..., None], labels].add(-occupied)
+    def of_example(example: tuple[Any, ...]) -> jax.Array:
+        cotangent, normaliser, occupied, logits, length, labels = example
+        # Rows of [K, T] are contiguous, so that adding to them takes no scattered writes.
+        given = jnp.zeros((classes, frames)).at[labels].add(occupied.T)
+        given = given.at[BLANK].add(1 - occupied.sum(axis=1)).T
+        gradient = jnp.exp((logits - normaliser.highest) - normaliser.log_sum) - given
+        # A cotangent of 0 times NaN would be NaN.
+        counts = (cotangent != 0) & (jnp.arange(frames)[:, None] < length)
+        return jnp.where(counts, cotangent * gradient, 0.0)
+
+    # One at a time, so that nothing but the result is as large as the logits.
+    return jax.lax.map(of_example, (cotangent, normaliser, occupied, logits, lengths, labels))

@@ -71,16 +71,15 @@ def frames(
     """
     times = jnp.arange(logits.shape[1])[:, None, None]
 
-    def emitted(classes: jax.Array) -> jax.Array:
-        chosen = jnp.take_along_axis(logits, classes[:, None], axis=2)
-        log_p = (chosen - normaliser.highest) - normaliser.log_sum
-        return jnp.maximum(log_p, LOG_ZERO).swapaxes(0, 1)
+    def emitted(chosen: jax.Array) -> jax.Array:
+        highest, log_sum = (x.swapaxes(0, 1) for x in normaliser)
+        return jnp.maximum((chosen - highest) - log_sum, LOG_ZERO)
 
     return Frame(
         is_real=times < lengths[:, None],
         is_last=times == lengths[:, None] - 1,
-        blank=emitted(jnp.full((len(labels), 1), BLANK)),
-        label=emitted(labels),
+        blank=emitted(logits[:, :, BLANK, None].swapaxes(0, 1)),
+        label=emitted(jax.vmap(lambda x, classes: x[:, classes], out_axes=1)(logits, labels)),
     )
 
 
