@@ -42,8 +42,7 @@ CONFIGS = {
 
 Config = ConformerConfig | DeepSpeechConfig
 
-# The same modules at scale mini, narrower and with fewer layers; less is hidden of less data.
-MINI_SPEC_AUGMENT = SpecAugment(time_masks=2, widest_band=16)
+# The same modules at scale mini, narrower and with fewer layers.
 MINI_CONFIGS = {
     "librispeech_conformer": ConformerConfig(
         pieces=sample.PIECES,
@@ -51,7 +50,6 @@ MINI_CONFIGS = {
         num_heads=4,
         num_blocks=2,
         subsampling_channels=16,
-        spec_augment=MINI_SPEC_AUGMENT,
     ),
     "librispeech_deepspeech": DeepSpeechConfig(
         pieces=sample.PIECES,
@@ -59,7 +57,6 @@ MINI_CONFIGS = {
         num_recurrent_layers=2,
         num_feed_forward_layers=1,
         subsampling_channels=16,
-        spec_augment=MINI_SPEC_AUGMENT,
     ),
 }
 
@@ -86,11 +83,11 @@ FULL_SIZES = Sizes(LIBRISPEECH, Shapes(), 256, 256, 5_376)
 MINI_SIZES = Sizes(
     sample.CORPUS,
     Shapes(
-        samples=samples_of(202),  # a frame of silence behind the longest utterance
+        samples=samples_of(154),  # a frame of silence behind the longest utterance
         labels=sample.LONGEST_LABELS,
-        evaluation_frames=(102, 142),
+        evaluation_frames=(82, 106),
     ),
-    batch_size=32,
+    batch_size=16,
     eval_batch_size=100,
     eval_train_examples=200,
 )

@@ -83,17 +83,9 @@ FAMILIES = tuple(
     """.strip().splitlines()
 )
 
-ACCENTS = [
-    "en-us",
-    "en-gb",
-    "en-gb-x-rp",
-    "en-gb-scotland",
-    "en-us-nyc",
-    "en-029",
-    "en-gb-x-gbclan",
-]
-SPEEDS = (170, 240)  # words a minute, at least and at most
-PITCHES = (30, 70)  # eSpeak NG's scale; its default is 50
+ACCENTS = ["en-us", "en-gb", "en-gb-scotland"]
+SPEEDS = (180, 230)  # words a minute, at least and at most
+PITCHES = (40, 60)  # eSpeak NG's scale; its default is 50
 LOUDNESS = (0.04, 0.09)  # root mean square of the samples, full scale is 1
 LOUDEST = 0.8  # of all samples
 
@@ -102,7 +94,7 @@ _SPLIT_SPEAKERS = {"test": 10, "validation": 10, "train": 55}
 
 DIGITS = ["ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE"]
 FEWEST_DIGITS, MOST_DIGITS = 2, 5
-SHARE_OF_DIGITS = 0.5
+SHARE_OF_DIGITS = 0.75
 
 # Each is a sequence of choices; an empty choice is no word.
 COMMANDS = (
