@@ -11,10 +11,17 @@ loop    wall time per step of the timed loop over that of the bare compiled step
         same batches, built beforehand
 input   building a training batch on the host over the bare step that consumes it; for workloads on
         images: images per second and core of the training pipeline at scale full, beside plain
-        decoding and resizing of the same files; for those on text: tokens, beside tokenising
+        decoding and resizing of the same files; for those on text: tokens, beside tokenising; on
+        speech: utterances, beside decoding FLAC
 step    the bare compiled step on random data; needs no data and loads no data library
 decode  for workloads that translate: a batch decoded as evaluations do, and to the end of its room
-ctc     for workloads with that loss: it and its gradient, by optax and by the kit
+
+For workloads on speech, beside the plain form of the benchmark's specification:
+
+ctc     the loss and its gradient
+framing the front-end
+lstm    a recurrent layer and its gradient
+buckets an evaluation of the mini set, with batches as short as their utterances allow
 """
 
 import argparse
@@ -44,16 +51,24 @@ INPUTS = {
     "imagenet_resnet": "workloads.imagenet.throughput",
     "imagenet_vit": "workloads.imagenet.throughput",
     "wmt": "workloads.wmt.throughput",
+    "librispeech_conformer": "workloads.librispeech.timing.throughput",
+    "librispeech_deepspeech": "workloads.librispeech.timing.throughput",
 }
+
+
+def _of_speech(module: str) -> dict[str, str]:
+    names = ("librispeech_conformer", "librispeech_deepspeech")
+    return dict.fromkeys(names, f"workloads.librispeech.timing.{module}")
+
 
 # Parts that compare two ways to the same result, with a module for each workload that has the
 # part. The module has `Comparison(workload, scale)`: see `workloads/comparison.py`.
 COMPARISONS = {
     "decode": {"wmt": "workloads.wmt.decoding_time"},
-    "ctc": {
-        "librispeech_conformer": "workloads.librispeech.ctc_time",
-        "librispeech_deepspeech": "workloads.librispeech.ctc_time",
-    },
+    "ctc": _of_speech("ctc"),
+    "framing": _of_speech("framing"),
+    "buckets": _of_speech("buckets"),
+    "lstm": {"librispeech_deepspeech": "workloads.librispeech.timing.lstm"},
 }
 
 

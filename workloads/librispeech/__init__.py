@@ -42,14 +42,17 @@ CONFIGS = {
 
 Config = ConformerConfig | DeepSpeechConfig
 
-# The same modules at scale mini, narrower and with fewer layers.
+# The same modules at scale mini, narrower and with fewer layers; less is hidden of less data.
+MINI_SPEC_AUGMENT = SpecAugment(time_masks=4, widest_band=20)
 MINI_CONFIGS = {
     "librispeech_conformer": ConformerConfig(
         pieces=sample.PIECES,
         features=64,
         num_heads=4,
         num_blocks=2,
+        feed_forward_factor=2,
         subsampling_channels=16,
+        spec_augment=MINI_SPEC_AUGMENT,
     ),
     "librispeech_deepspeech": DeepSpeechConfig(
         pieces=sample.PIECES,
@@ -57,6 +60,7 @@ MINI_CONFIGS = {
         num_recurrent_layers=2,
         num_feed_forward_layers=1,
         subsampling_channels=16,
+        spec_augment=MINI_SPEC_AUGMENT,
     ),
 }
 
@@ -85,10 +89,10 @@ MINI_SIZES = Sizes(
     Shapes(
         samples=samples_of(154),  # a frame of silence behind the longest utterance
         labels=sample.LONGEST_LABELS,
-        evaluation_frames=(82, 106),
+        evaluation_frames=(74, 90, 106),
     ),
     batch_size=16,
-    eval_batch_size=100,
+    eval_batch_size=50,
     eval_train_examples=200,
 )
 
@@ -99,12 +103,12 @@ SMALLER_BATCHES = {"librispeech_deepspeech_norm_and_spec_aug": 128}
 MINI = {
     "librispeech_conformer": Facts(
         target=Target("wer_plain", "min", validation=0.2, test=0.2),
-        limits=same_limits(step_hint=600, runtime_seconds=180.0),
+        limits=same_limits(step_hint=700, runtime_seconds=180.0),
         eval_period_seconds=3.0,
     ),
     "librispeech_deepspeech": Facts(
         target=Target("wer_plain", "min", validation=0.2, test=0.2),
-        limits=same_limits(step_hint=600, runtime_seconds=180.0),
+        limits=same_limits(step_hint=700, runtime_seconds=180.0),
         eval_period_seconds=3.0,
     ),
 }

@@ -245,8 +245,12 @@ def log_mel(audio_NxS: jax.Array, lengths: jax.Array) -> jax.Array:
     x_NxS = jnp.where(is_real, jnp.asarray(audio_NxS, jnp.float32) * _FULL_SCALE, 0.0)
     # A frame's first value has another form, but the window is 0 there.
     emphasised = x_NxS - _PREEMPHASIS * jnp.pad(x_NxS, ((0, 0), (1, 0)))[:, :-1]
-    frames = _frames(emphasised, frame_count(samples)) * window()
-    spectrum = jnp.fft.rfft(frames, _FFT_LENGTH)
+    return log_mel_of_frames(_frames(emphasised, frame_count(samples)))
+
+
+def log_mel_of_frames(frames: jax.Array) -> jax.Array:
+    """Computes the normalised log energies of frames with pre-emphasis, `[N, F, 400]`."""
+    spectrum = jnp.fft.rfft(frames * window(), _FFT_LENGTH)
     energies = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
     mel_NxFxM = jnp.matmul(energies, mel_matrix(), precision=jax.lax.Precision.HIGHEST)
     return (jnp.log(jnp.maximum(mel_NxFxM, _FLOOR)) - _MEAN) / _STANDARD_DEVIATION

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from librispeech_files import CORPUS, write_tree
+from traced import primitives
 
 import workloads
 from algoperf_jax.data.batch_share import BatchShare
@@ -70,9 +71,9 @@ def test_rule_sets_decide_where_a_conformer_has_dropout(rules, places):
         )
         return outputs.logits
 
-    jaxpr = str(jax.make_jaxpr(forward)(params, state, jnp.float32(0.1), KEY))
+    jaxpr = jax.make_jaxpr(forward)(params, state, jnp.float32(0.1), KEY).jaxpr
     spec_augment = 4
-    assert jaxpr.count("random_bits") == places + spec_augment
+    assert primitives(jaxpr)["random_bits"] == places + spec_augment
 
 
 def test_functions_put_in_place_of_the_workload_s_own_stay():
@@ -98,7 +99,7 @@ def data_dir(tmp_path_factory):
 
 
 # The shapes of the benchmark's batches, but for the length of audio.
-SHAPES = Shapes(samples=16_401, evaluation_frames=(18, 50))
+SHAPES = Shapes(samples=4_401, evaluation_frames=(10, 18))
 SIZES = FULL_SIZES._replace(
     corpus=CORPUS, shapes=SHAPES, batch_size=4, eval_batch_size=16, eval_train_examples=16
 )
@@ -127,8 +128,8 @@ def test_model_trains_on_prepared_data(data_dir, name, changes):
     assert result.outcome.status == "training complete", result.traceback
     (row,) = result.ledger.evaluations
     assert {name.split("/")[1] for name in row if name.startswith("train/")} == METRICS
-    # Of 40 pieces; an alignment that cannot be would cost 1e5.
-    assert 1 < row["validation/loss"] < 100
+    # These utterances are too short to be aligned, at a cost of 1e5 each.
+    assert 1e5 / 50 < row["validation/loss"] < 1e5
     assert 0 < row["validation/wer"] < row["validation/wer_plain"]
 
 

@@ -1,7 +1,6 @@
 """The model against the reference's numbers, and the places of its dropout."""
 
 import functools
-from collections import Counter
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +14,7 @@ from golden_vectors import (
     assert_param_table,
     by_name,
 )
+from traced import primitives
 
 from algoperf_jax.parameters import describe, infer_kinds
 from workloads.wmt import CONFIGS, workload
@@ -153,17 +153,6 @@ def test_a_token_is_predicted_from_those_before_it():
     assert not np.allclose(before[4], after[4], atol=1e-3)
 
 
-def _primitives(jaxpr) -> Counter:
-    """How often each primitive is called, inner functions included."""
-    counts = Counter()
-    for equation in jaxpr.eqns:
-        counts[equation.primitive.name] += 1
-        for value in equation.params.values():
-            if isinstance(value, jax.extend.core.ClosedJaxpr):
-                counts += _primitives(value.jaxpr)
-    return counts
-
-
 @pytest.mark.parametrize(
     ("config", "places"), [(CONFIGS["wmt"], 44), (Config(attention_dropout_rate=0.1), 44 + 18)]
 )
@@ -179,7 +168,7 @@ def test_traced_rate_draws_one_mask_per_place(config, places):
     jaxpr = jax.make_jaxpr(training_pass)(shapes, 0.1, KEY).jaxpr
     # 2 behind the embeddings, 3 in each of 6 encoder layers, 4 in each of 6 decoder layers; the
     # attention weights of 18 attentions besides.
-    assert _primitives(jaxpr)["random_bits"] == places
+    assert primitives(jaxpr)["random_bits"] == places
 
 
 def test_dropout_is_for_training_and_follows_the_key():
