@@ -34,7 +34,7 @@ def expanded(tmp_path_factory):
 
 def test_sample_is_small_and_has_a_license():
     sizes = {path.name: path.stat().st_size for path in FOLDER.iterdir() if path.is_file()}
-    assert sum(sizes[name] for name in sample.FILES) < 1_800_000
+    assert sum(sizes[name] for name in sample.FILES) < 1_900_000
     assert "eSpeak NG" in (FOLDER / "LICENSE").read_text()
     assert "Apache License" in (FOLDER / "LICENSE").read_text()
 
@@ -73,7 +73,7 @@ def fits(audio, labels):
     """Whether CTC can align the labels with a frame for each 40 ms; independent of the builder."""
     frames = np.ceil(np.ceil(np.ceil(len(audio) / 160) / 2) / 2)
     needed = len(labels) + np.count_nonzero(labels[1:] == labels[:-1])
-    return needed <= frames and len(labels) <= 24 and len(audio) <= 32_000 and 0 not in labels
+    return needed <= frames and len(labels) <= 24 and len(audio) <= 24_000 and 0 not in labels
 
 
 def test_speech_is_loud_and_silence_short(expanded):
@@ -108,7 +108,7 @@ def test_every_word_can_be_learned(transcripts):
         for subset, of in transcripts.items()
     }
     assert sorted(set(said["train-clean-100"])) == build.words()
-    assert min(said["train-clean-100"].count(word) for word in build.words()) >= 10
+    assert min(said["train-clean-100"].count(word) for word in build.words()) >= 2
     for subset in ("dev-clean", "test-clean"):
         assert len(said[subset]) > 600
         assert set(said[subset]) <= set(said["train-clean-100"])
@@ -156,13 +156,14 @@ def test_serial_number_is_all_that_changes_in_a_stream():
 @pytest.mark.parametrize(
     ("samples", "labels", "expected"),
     [
-        (32_000, [3] * 24, True),
-        (32_001, [3] * 24, False),
+        (24_000, [3] * 19, True),
+        (24_000, [3] * 20, False),
+        (24_001, [3, 4] * 12, False),
         (6_400, [3, 4] * 5, True),
         (6_400, [3, 3, 4, 5, 6, 7, 8, 9, 10, 2], False),
         (6_401, [3, 3, 4, 5, 6, 7, 8, 9, 10, 2], True),
-        (32_000, [3, 4] * 12, True),
-        (32_000, [3, 4] * 12 + [2], False),
+        (24_000, [3, 4] * 12, True),
+        (24_000, [3, 4] * 12 + [2], False),
     ],
 )
 def test_utterance_fits_when_ctc_can_align_it(samples, labels, expected):
