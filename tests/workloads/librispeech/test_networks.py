@@ -22,6 +22,7 @@ from traced import primitives
 from algoperf_jax.parameters import describe, infer_kinds
 from workloads.librispeech import CONFIGS, workload
 from workloads.librispeech.decoding import greedy_decode
+from workloads.librispeech.layers import Audio
 from workloads.librispeech.loss import loss
 
 KEY = jax.random.key(0, impl="rbg")  # compiles much faster than the default generator
@@ -182,3 +183,74 @@ def test_places_of_dropout(name, changes, places, golden_audio):
 
     jaxpr = jax.make_jaxpr(forward)(params, jnp.float32(0.1), KEY).jaxpr
     assert primitives(jaxpr)["random_bits"] == places
+
+
+# Of the benchmark's specification, for 20 seconds of noise: logits [0, 0, 0:3], [0, 100, 0:3] and
+# [1, 150, 1021:1024], losses of both utterances, mean loss in training, its gradient's norm.
+FULL_LENGTH = {
+    "librispeech_conformer": (
+        [2.28787, -0.34779, 0.93211],
+        [2.00684, -0.42978, 0.73341],
+        [1.24186, 0.22301, 0.66718],
+        [1715.238, 816.6126],
+        29.72540,
+        297.29,
+    ),
+    "librispeech_deepspeech": (
+        [-0.15272, 0.76824, 1.62821],
+        [1.15097, 0.91382, 1.47118],
+        [0.39225, -1.27724, -1.07241],
+        [1915.703, 932.3546],
+        33.8979,
+        128.91,
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FULL_LENGTH)
+def test_twenty_seconds_match_the_specification(name, golden: GoldenSet):
+    variant = variant_of(name, golden)
+    params, state = (_filled_by_order(tree) for tree in variant.shapes)
+    lengths = np.array([208_000, 100_123], np.int32)
+    samples = np.round(3000 * np.random.RandomState(0).standard_normal((2, 320_000)))
+    audio = Audio(samples.astype(np.float32), lengths)
+    labels = np.random.RandomState(1).randint(1, 1024, size=(2, 256)).astype(np.int32)
+    batch = {"labels": labels, "label_lengths": np.array([60, 25], np.int32)}
+
+    def mean_loss(params, train):
+        outputs, _ = variant.forward(params, state, audio, train=train)
+        terms = loss(outputs, batch)
+        return terms.summed / terms.n_valid, (outputs, terms)
+
+    early, late, other, losses, training_loss, norm = FULL_LENGTH[name]
+    _, (outputs, terms) = jax.jit(functools.partial(mean_loss, train=False))(params)
+    assert outputs.lengths.tolist() == [325, 157]
+    for found, expected in (
+        (outputs.logits[0, 0, :3], early),
+        (outputs.logits[0, 100, :3], late),
+        (outputs.logits[1, 150, -3:], other),
+    ):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=5e-5)
+    np.testing.assert_allclose(terms.per_example, losses, rtol=1e-6)
+
+    gradient = jax.value_and_grad(functools.partial(mean_loss, train=True), has_aux=True)
+    (value, _), grads = jax.jit(gradient)(params)
+    np.testing.assert_allclose(value, training_loss, rtol=1e-5)
+    found = np.sqrt(sum(float(jnp.square(g).sum()) for g in jax.tree.leaves(grads)))
+    np.testing.assert_allclose(found, norm, rtol=5e-4)
+
+
+def _filled_by_order(tree):
+    """The specification's fill: random values by the place of a path in their sorted list."""
+    places = {path: k for k, path in enumerate(sorted(by_name(tree)))}
+
+    def filled(path, leaf):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        if not name.startswith("batch_stats"):
+            drawn = np.random.RandomState(1000 + places[name]).standard_normal(leaf.shape)
+            return (0.05 * drawn).astype(np.float32)
+        z = np.random.RandomState(5000 + places[name]).standard_normal(leaf.shape)
+        return (0.1 * z if name.endswith("mean") else 1 + 0.1 * abs(z)).astype(np.float32)
+
+    return jax.tree_util.tree_map_with_path(filled, tree)
