@@ -92,7 +92,7 @@ MINI_SIZES = Sizes(
         evaluation_frames=(74, 90, 106),
     ),
     batch_size=16,
-    eval_batch_size=50,
+    eval_batch_size=56,
     eval_train_examples=200,
 )
 
