@@ -21,14 +21,16 @@ def require(holds: Any, text: str) -> None:
         raise Violation(text)
 
 
-def require_close(found: Any, expected: Any, what: str) -> None:
-    """Raises a `Violation` unless all arrays agree to `RELATIVE_TOLERANCE`."""
+def require_close(
+    found: Any, expected: Any, what: str, tolerance: float = RELATIVE_TOLERANCE
+) -> None:
+    """Raises a `Violation` unless all arrays agree to `tolerance` times the largest entry."""
     leaves = [np.asarray(x, np.float64) for x in jax.tree.leaves(expected)]
     scale = max((np.abs(x).max(initial=0.0) for x in leaves), default=0.0)
     for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(found), leaves, strict=True):
         off = np.abs(np.asarray(a, np.float64) - b).max(initial=0.0)
         require(
-            off <= RELATIVE_TOLERANCE * scale,
+            off <= tolerance * scale,
             f"{what}: differs by {off:.3g} at {jax.tree_util.keystr(path) or 'the root'}, "
             f"the largest entry is {scale:.3g}",
         )

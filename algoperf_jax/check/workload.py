@@ -45,6 +45,8 @@ from algoperf_jax.workload import (
 
 REPLICAS = 2
 EXAMPLES_PER_REPLICA = 4
+METRIC_TOLERANCE = 2e-3
+"""Metrics of what a model decides, such as words, move by one decision that hangs on rounding."""
 BATCHES = 4
 """How many training batches are compared after a resumption."""
 
@@ -205,7 +207,8 @@ def check_evaluation(workload: Workload, data: Data) -> None:
         found.append(Evaluator(cut, layout, data)(*layout.put_state(state)))
     check_metrics(workload, found[0])
     for name, value in found[0].items():
-        require_close(np.float64(found[1][name]), np.float64(value), f"{name} in smaller batches")
+        what = f"{name} in smaller batches"
+        require_close(np.float64(found[1][name]), np.float64(value), what, METRIC_TOLERANCE)
 
 
 _OF_FUNCTIONS = (
