@@ -1,11 +1,21 @@
-"""Options and fixtures that all tests share; eight emulated devices."""
+"""Options and fixtures that all tests share; eight emulated devices, quick compilation."""
 
 import os
 from pathlib import Path
 
+# Nearly all programs of tests run once or a few times, so that compiling them is what takes time:
+# without optimisations, and without MLIR for fusions, a third of it. Processes that tests start
+# inherit this. Flags of the environment come later and win: those of a trial outside of tests are
+# XLA_FLAGS="--xla_backend_optimization_level=3 --xla_cpu_use_fusion_emitters=true".
+QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+
 # Before JAX is imported: how many devices there are is decided once per process.
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+os.environ["XLA_FLAGS"] = " ".join(
+    (
+        QUICK_COMPILATION,
+        os.environ.get("XLA_FLAGS", ""),
+        "--xla_force_host_platform_device_count=8",
+    )
 )
 
 import pytest
