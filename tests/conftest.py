@@ -4,18 +4,14 @@ import os
 from pathlib import Path
 
 # Nearly all programs of tests run once or a few times, so that compiling them is what takes time:
-# without optimisations, and without MLIR for fusions, a third of it. Processes that tests start
-# inherit this. Flags of the environment come later and win: those of a trial outside of tests are
-# XLA_FLAGS="--xla_backend_optimization_level=3 --xla_cpu_use_fusion_emitters=true".
-QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
-
+# a third of it without optimisations and without MLIR for fusions. Processes that tests start
+# inherit this. Flags of the environment come later and win: for programs as in a trial, run tests
+# with XLA_FLAGS="--xla_backend_optimization_level=3 --xla_cpu_use_fusion_emitters=true".
 # Before JAX is imported: how many devices there are is decided once per process.
-os.environ["XLA_FLAGS"] = " ".join(
-    (
-        QUICK_COMPILATION,
-        os.environ.get("XLA_FLAGS", ""),
-        "--xla_force_host_platform_device_count=8",
-    )
+os.environ["XLA_FLAGS"] = (
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+    + os.environ.get("XLA_FLAGS", "")
+    + " --xla_force_host_platform_device_count=8"
 )
 
 import pytest
