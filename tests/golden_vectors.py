@@ -5,20 +5,37 @@ everything that distinguishes one set from another (wave, phase, offset) comes f
 """
 
 import dataclasses
+import itertools
 import json
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+import pytest
 
 PERIOD = 100_003
 TABLE_ROWS = 16_384  # 2-d tensors with as many rows are lookup tables
 
 WAVES = {"sin": np.sin, "cos": np.cos}
+
+
+def cases(names: Iterable[str], by_default: Collection[tuple[str, str]]) -> list[Any]:
+    """Every variant with both fills, as parameters of a test or a fixture.
+
+    Args:
+      names: the variants.
+      by_default: pairs of a variant and a fill that always run; the others are marked as slow.
+    """
+    return [
+        pytest.param(
+            pair, marks=[] if pair in by_default else [pytest.mark.slow], id="-".join(pair)
+        )
+        for pair in itertools.product(names, ("fill_A", "fill_B"))
+    ]
 
 
 @dataclasses.dataclass(frozen=True)

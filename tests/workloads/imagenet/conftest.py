@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from golden_vectors import GoldenSet
+from golden_vectors import GoldenSet, cases
 
 from workloads.imagenet import NETWORKS, workload
 
@@ -89,24 +89,34 @@ def golden_batch(golden: GoldenSet) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.fixture(
-    scope="session",
-    params=[
-        pytest.param(
-            (name, fill),
-            # The other fill, which tells all parameters apart, is enough where layers are shared.
-            marks=[pytest.mark.slow] if fill == "fill_A" and name not in BASES else [],
+@functools.cache
+def _logits(name: str, fill: str, golden: GoldenSet) -> np.ndarray:
+    variant = _variant(name, golden)
+    with jax.default_matmul_precision("highest"):
+        logits, _ = variant.forward(
+            *variant.variables(golden, fill), golden.imagenet_images(), train=False
         )
-        for name in WITH_FILLS
-        for fill in ("fill_A", "fill_B")
-    ],
-    ids="-".join,
+    return np.asarray(logits)
+
+
+def _case(name: str, fill: str, golden: GoldenSet, golden_batch) -> Case:
+    expected = golden.load(name)[fill]["eval"]
+    return Case(_logits(name, fill, golden), golden_batch, expected)
+
+
+@pytest.fixture(
+    # fill_B, which tells all parameters apart, is enough where layers are shared.
+    params=cases(
+        WITH_FILLS,
+        [(name, "fill_B") for name in WITH_FILLS] + [(name, "fill_A") for name in BASES],
+    )
 )
 def case(request: pytest.FixtureRequest, golden: GoldenSet, golden_batch) -> Case:
     """Every variant with both fills."""
-    name, fill = request.param
-    variant = _variant(name, golden)
-    variables = variant.variables(golden, fill)
-    with jax.default_matmul_precision("highest"):
-        logits, _ = variant.forward(*variables, golden.imagenet_images(), train=False)
-    return Case(np.asarray(logits), golden_batch, variant.golden[fill]["eval"])
+    return _case(*request.param, golden, golden_batch)
+
+
+@pytest.fixture(params=cases(WITH_FILLS, [("imagenet_resnet", "fill_B")]))
+def case_for_logits(request: pytest.FixtureRequest, golden: GoldenSet, golden_batch) -> Case:
+    """The same, for what is computed of logits, of whatever network; one of them by default."""
+    return _case(*request.param, golden, golden_batch)

@@ -168,7 +168,15 @@ def test_formula_gives_its_published_first_values():
     np.testing.assert_allclose(images, [-0.4840313, -1.1661612, -1.1798524], atol=1e-6)
 
 
-@pytest.mark.parametrize("variant", TRAINING, indirect=True)
+@pytest.mark.parametrize(
+    "variant",
+    [
+        # The base's training pass, with activations that the golden logits look at.
+        pytest.param(name, marks=[pytest.mark.slow] if name != "imagenet_resnet" else [])
+        for name in TRAINING
+    ],
+    indirect=True,
+)
 def test_logits_and_running_averages_of_a_training_pass(variant):
     logits, state = _forward(variant, train=True)
     # Statistics of two images: deviations by rounding are larger than in an evaluation.

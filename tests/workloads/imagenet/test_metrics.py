@@ -34,10 +34,10 @@ def _rows(batch, rows):
     return {name: x[rows] for name, x in batch.items()}
 
 
-def test_evaluation_of_a_batch_matches_the_reference(case):
-    computed = _evaluate(case.logits, case.batch).compute()
-    sums = case.expected["eval_metrics"]
-    examples = case.batch["weights"].sum()
+def test_evaluation_of_a_batch_matches_the_reference(case_for_logits):
+    computed = _evaluate(case_for_logits.logits, case_for_logits.batch).compute()
+    sums = case_for_logits.expected["eval_metrics"]
+    examples = case_for_logits.batch["weights"].sum()
     assert computed == pytest.approx({name: x / examples for name, x in sums.items()}, rel=1e-5)
 
 

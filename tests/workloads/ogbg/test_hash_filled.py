@@ -89,15 +89,10 @@ def logits(variant) -> np.ndarray:
         lambda path, leaf: _hash_fill(
             jax.tree_util.keystr(path, simple=True, separator="/"), leaf.shape
         ),
-        variant.initial_params,
-    )
-    apply = jax.jit(
-        lambda params: variant.model.apply(
-            {"params": params}, _two_molecules(), train=False, dropout_rate=0.0
-        )
+        variant.shapes,
     )
     with jax.default_matmul_precision("highest"):
-        return np.asarray(apply(params))
+        return np.asarray(variant.evaluate(params, _two_molecules()))
 
 
 def test_hash_fill_matches_its_published_first_values():

@@ -23,11 +23,13 @@ def _cross_entropy(logits, labels):
     return labels * np.log1p(np.exp(-x)) + (1 - labels) * np.log1p(np.exp(x))
 
 
-def test_loss_matches_the_reference(case):
+def test_loss_matches_the_reference(case_for_logits):
+    case = case_for_logits
     assert_loss(loss(case.logits, case.batch), case.expected["eval"]["loss"]["weights"])
 
 
-def test_loss_with_smoothing_matches_the_reference(case):
+def test_loss_with_smoothing_matches_the_reference(case_for_logits):
+    case = case_for_logits
     terms = jax.jit(loss)(case.logits, case.batch, label_smoothing=jnp.float32(0.1))
     assert_loss(terms, case.expected["eval"]["loss"]["weights_label_smoothing_0.1"])
 

@@ -104,7 +104,8 @@ def test_nan_logits_give_nan_only_where_labelled():
     assert np.isnan(mean_average_precision(logits, labels, weights))
 
 
-def test_evaluation_of_a_batch_matches_the_reference(case):
+def test_evaluation_of_a_batch_matches_the_reference(case_for_logits):
+    case = case_for_logits
     computed = jax.jit(evaluate)(case.logits, case.batch).compute()
     assert computed == pytest.approx(case.expected["eval"]["eval_metrics"], rel=1e-5)
 
