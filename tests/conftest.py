@@ -1,19 +1,22 @@
 """Options and fixtures that all tests share; eight emulated devices, quick compilation."""
 
-import importlib.metadata
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 # Nearly all programs of tests run once or a few times, so that compiling them is what takes time:
 # a third of it without optimisations and, where XLA can do without, without MLIR for fusions.
 # Processes that tests start inherit this. Flags of the environment come later and win: for programs
 # as in a trial, run tests with XLA_FLAGS="--xla_backend_optimization_level=3".
-_QUICK = "--xla_backend_optimization_level=0"
-if importlib.metadata.version("jaxlib").startswith("0.10."):  # others end at unknown flags
-    _QUICK += " --xla_cpu_use_fusion_emitters=false"
 # Before JAX is imported: how many devices there are is decided once per process.
 os.environ["XLA_FLAGS"] = " ".join(
-    [_QUICK, os.environ.get("XLA_FLAGS", ""), "--xla_force_host_platform_device_count=8"]
+    [
+        "--xla_backend_optimization_level=0",
+        # Of this version; others end at flags that they do not know.
+        "--xla_cpu_use_fusion_emitters=false" if version("jaxlib").startswith("0.10.") else "",
+        os.environ.get("XLA_FLAGS", ""),
+        "--xla_force_host_platform_device_count=8",
+    ]
 )
 
 import pytest
