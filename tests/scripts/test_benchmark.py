@@ -13,6 +13,7 @@ import pytest
 from algoperf_jax.errors import UserError
 from workloads.comparison import Compiled
 from workloads.imagenet import throughput
+from workloads.librispeech.timing import throughput as speech_throughput
 from workloads.wmt import decoding_time
 
 SCRIPTS = Path(benchmark.__file__).parent
@@ -113,8 +114,29 @@ def test_decode_compares_two_ways_to_the_same_tokens(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["benchmark.py", "--workload=wmt", "--part=decode"])
     assert benchmark.main() == 0
     out = capsys.readouterr().out
-    assert "wmt at scale mini, 3 sentences, 64 tokens" in out
+    assert "wmt at scale mini, 3 sentences, 48 tokens" in out
     assert re.search(r"median ratio [\d.]+, ratio of the fastest [\d.]+, of 5 pairs", out)
     monkeypatch.setattr(sys, "argv", ["benchmark.py", "--workload=ogbg", "--part=decode"])
     with pytest.raises(UserError, match="ogbg has no part decode; wmt has"):
         benchmark.main()
+
+
+@pytest.mark.parametrize(
+    "part", ["ctc", "framing", "lstm", pytest.param("buckets", marks=pytest.mark.slow)]
+)
+def test_parts_of_speech_workloads_give_what_the_plain_forms_give(part, monkeypatch, capsys):
+    arguments = ["--workload=librispeech_deepspeech", f"--part={part}", "--repetitions=1"]
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
+    assert benchmark.main() == 0
+    out = capsys.readouterr().out
+    assert out.startswith("librispeech_deepspeech at scale mini, ")
+    assert re.search(r"plain [\d.]+ s, fast [\d.]+ s", out)
+
+
+def test_input_of_speech_prints_utterances_beside_decoding(monkeypatch, capsys):
+    monkeypatch.setattr(speech_throughput, "BATCH_SIZE", 2)
+    arguments = ["--workload=librispeech_conformer", "--part=input", "--count=4"]
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments, "--repetitions=1"])
+    assert benchmark.main() == 0
+    out = capsys.readouterr().out
+    assert re.search(r"pipeline [\d,]+ utterances/s/core, yardstick [\d,]+", out)

@@ -43,7 +43,6 @@ CONFIGS = {
 Config = ConformerConfig | DeepSpeechConfig
 
 # The same modules at scale mini, narrower and with fewer layers; less is hidden of less data.
-MINI_SPEC_AUGMENT = SpecAugment(time_masks=4, widest_band=20)
 MINI_CONFIGS = {
     "librispeech_conformer": ConformerConfig(
         pieces=sample.PIECES,
@@ -52,7 +51,7 @@ MINI_CONFIGS = {
         num_blocks=2,
         feed_forward_factor=2,
         subsampling_channels=16,
-        spec_augment=MINI_SPEC_AUGMENT,
+        spec_augment=SpecAugment(time_masks=2, widest_band=14),
     ),
     "librispeech_deepspeech": DeepSpeechConfig(
         pieces=sample.PIECES,
@@ -60,7 +59,7 @@ MINI_CONFIGS = {
         num_recurrent_layers=2,
         num_feed_forward_layers=1,
         subsampling_channels=16,
-        spec_augment=MINI_SPEC_AUGMENT,
+        spec_augment=SpecAugment(time_masks=4, widest_band=20),
     ),
 }
 
@@ -103,12 +102,12 @@ SMALLER_BATCHES = {"librispeech_deepspeech_norm_and_spec_aug": 128}
 MINI = {
     "librispeech_conformer": Facts(
         target=Target("wer_plain", "min", validation=0.2, test=0.2),
-        limits=same_limits(step_hint=700, runtime_seconds=180.0),
+        limits=same_limits(step_hint=1000, runtime_seconds=180.0),
         eval_period_seconds=3.0,
     ),
     "librispeech_deepspeech": Facts(
         target=Target("wer_plain", "min", validation=0.2, test=0.2),
-        limits=same_limits(step_hint=700, runtime_seconds=180.0),
+        limits=same_limits(step_hint=1000, runtime_seconds=180.0),
         eval_period_seconds=3.0,
     ),
 }
