@@ -11,12 +11,14 @@ An algorithm uses the lowest layer that suffices:
 """
 
 import dataclasses
+import math
 import numbers
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import numpy as np
 import optax
 
 from algoperf_jax.control import Control
@@ -38,15 +40,75 @@ ScalarOrSchedule = Scalar | Callable[[jax.Array, Mapping[str, jax.Array]], Scala
 class Objective:
     """How the training loss is formed.
 
+    Numbers out of range are refused here, and those that a schedule returns while it is traced or,
+    where they are computed on the device, when the step's logs are read.
+
     Attributes:
-      dropout_rate: None for the workload's default.
-      label_smoothing: alpha in [0, 1].
-      grad_clip: None, or c: the gradient times `min(c / (||g|| + 1e-6), 1)`, the benchmark's form.
+      dropout_rate: at least 0 and below 1; None for the workload's default.
+      label_smoothing: alpha, at least 0 and below 1.
+      grad_clip: None, or c above 0: the gradient times `min(c / (||g|| + 1e-6), 1)`, the
+        benchmark's form.
+
+    Raises:
+      UserError: a number is out of its range, or a field is none.
     """
 
     dropout_rate: ScalarOrSchedule | None = None
     label_smoothing: ScalarOrSchedule = 0.0
     grad_clip: ScalarOrSchedule | None = None
+
+    def __post_init__(self) -> None:
+        for name in OBJECTIVE_RANGES:
+            if not callable(value := getattr(self, name)):
+                check_objective_value(name, value)
+
+
+class Range(NamedTuple):
+    """Numbers that a field of the objective may have.
+
+    Attributes:
+      low, high: its ends.
+      has_low, has_high: whether they belong to it.
+      optional: whether the field may be None.
+    """
+
+    low: float
+    high: float
+    has_low: bool
+    has_high: bool
+    optional: bool
+
+    def __str__(self) -> str:
+        low = f"at least {self.low:g}" if self.has_low else f"above {self.low:g}"
+        if math.isinf(self.high):
+            return f"a number {low}"
+        return f"a number {low} and {'at most' if self.has_high else 'below'} {self.high:g}"
+
+    def has(self, value: Any) -> Any:
+        """Whether a number, or an array of them, is in the range; NaN is not."""
+        above = value >= self.low if self.has_low else value > self.low
+        return above & (value <= self.high if self.has_high else value < self.high)
+
+
+OBJECTIVE_RANGES = {
+    "dropout_rate": Range(0.0, 1.0, True, False, optional=True),
+    "label_smoothing": Range(0.0, 1.0, True, False, optional=False),
+    "grad_clip": Range(0.0, math.inf, False, True, optional=True),
+}
+
+
+def check_objective_value(name: str, value: Any) -> None:
+    """Raises a `UserError` where a field of the objective is no number of its range.
+
+    A traced array is not looked at.
+    """
+    allowed = OBJECTIVE_RANGES[name]
+    if isinstance(value, jax.core.Tracer) or (value is None and allowed.optional):
+        return
+    is_number = isinstance(value, numbers.Real | np.ndarray | jax.Array) and not _is_switch(value)
+    if not is_number or np.size(value) != 1 or not bool(allowed.has(np.float64(value))):
+        nothing = ", or None" if allowed.optional else ""
+        raise UserError(f"the objective's {name} is {allowed}{nothing}; it is {value!r}")
 
 
 def objective_from_hyperparameters(hyperparameters: Hyperparameters) -> Objective:
@@ -190,7 +252,7 @@ class Submission:
 
         Raises:
           UserError: a given name that the submission does not take, with those it takes, or a
-            value that is no number where the default is one.
+            value that is no finite number, or no switch, where the default is one.
         """
         unknown = [name for name in given or {} if name not in self.hyperparameters]
         if unknown:
@@ -199,13 +261,19 @@ class Submission:
                 f"{', '.join(self.hyperparameters) or 'none'}"
             )
         for name, value in (given or {}).items():
-            if _is_number(self.hyperparameters[name]) and not _is_number(value):
-                raise UserError(
-                    f"submission {self.name!r}: hyperparameter {name!r} is a number, "
-                    f"{value!r} was given"
-                )
+            default = self.hyperparameters[name]
+            for kind, is_one in (("a finite number", _is_number), ("True or False", _is_switch)):
+                if is_one(default) and not is_one(value):
+                    raise UserError(
+                        f"submission {self.name!r}: hyperparameter {name!r} is {kind}, {value!r} "
+                        "was given"
+                    )
         return make_hyperparameters({**self.hyperparameters, **(given or {})})
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Number) and not isinstance(value, bool)
+    return isinstance(value, numbers.Real) and not _is_switch(value) and math.isfinite(value)
+
+
+def _is_switch(value: Any) -> bool:
+    return isinstance(value, bool)

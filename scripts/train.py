@@ -6,7 +6,6 @@ python scripts/train.py --workload=ogbg --data_dir=/data --rules=v0.6 --tuning=s
 """
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from command_line import answer_for, chosen_scale
 import reference_algorithms
 import workloads
 from algoperf_jax.errors import UserError
+from algoperf_jax.point_text import read_point
 
 MINI_NOTICE = (
     "scale mini: a small model on embedded data, for development. This is not a benchmark result; "
@@ -163,12 +163,11 @@ def main(arguments: list[str] | None = None) -> int:
     scale = chosen_scale(flags)
     if scale == "mini":
         print(MINI_NOTICE, flush=True)
-    point = given_point(flags.hyperparameters)
     join_job(flags)
-    return train(flags, scale, point)
+    return train(flags, scale)
 
 
-def train(flags: argparse.Namespace, scale: str, point: dict[str, Any] | None) -> int:
+def train(flags: argparse.Namespace, scale: str) -> int:
     """Trains as the flags say."""
     # JAX is imported from here on: --help, --list and misspelt flags answer without it.
     from algoperf_jax.trial.progress import Lines
@@ -182,7 +181,7 @@ def train(flags: argparse.Namespace, scale: str, point: dict[str, Any] | None) -
     settings = Settings(
         rules=flags.rules,
         tuning=flags.tuning,
-        hyperparameters=point,
+        hyperparameters=read_point(flags.hyperparameters, submission.hyperparameters),
         seed=flags.seed,
         study=flags.study,
         trial=flags.trial,
@@ -217,27 +216,6 @@ def train(flags: argparse.Namespace, scale: str, point: dict[str, Any] | None) -
     return 0
 
 
-def given_point(words: list[str] | None) -> dict[str, Any] | None:
-    """The hyperparameters given on the command line, None without any.
-
-    Raises:
-      UserError: words that are neither JSON nor KEY=VALUE, or a search space instead of a point.
-    """
-    if not words:
-        return None
-    if len(words) == 1 and (words[0].lstrip().startswith("{") or "=" not in words[0]):
-        point = _json_object(words[0])
-    else:
-        point = dict(_assignment(word) for word in words)
-    for name, value in point.items():
-        if isinstance(value, dict | list):
-            raise UserError(
-                f"--hyperparameters: {name} is {json.dumps(value)}, which is a search space; one "
-                "value is expected here"
-            )
-    return point
-
-
 def join_job(flags: argparse.Namespace) -> None:
     """Joins the other processes of the job, if the flags name one."""
     job = (flags.coordinator, flags.process_count, flags.process_index)
@@ -252,32 +230,6 @@ def join_job(flags: argparse.Namespace) -> None:
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"cannot join the job at {flags.coordinator}: {reason}") from None
-
-
-def _json_object(word: str) -> dict[str, Any]:
-    path = Path(word)
-    text = path.read_text() if word.endswith(".json") and path.is_file() else word
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise UserError(
-            f"--hyperparameters: {word!r} is neither a JSON object nor KEY=VALUE: {error}"
-        ) from None
-    if not isinstance(value, dict):
-        raise UserError(
-            f"--hyperparameters: a JSON object is expected, one point, found {type(value).__name__}"
-        )
-    return value
-
-
-def _assignment(word: str) -> tuple[str, Any]:
-    name, separator, value = word.partition("=")
-    if not separator:
-        raise UserError(f"--hyperparameters: {word!r} is not KEY=VALUE")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from algoperf_jax.identity import source_identity
 from algoperf_jax.parameters import Params, describe
 from algoperf_jax.problem import Hyperparameters, Problem, TrainState
 from algoperf_jax.rules import RuleSet, rule_set
-from algoperf_jax.submission import Submission
+from algoperf_jax.submission import Objective, Submission
 from algoperf_jax.trial.environment import describe_environment
 from algoperf_jax.trial.replicas import Replicas, replicas_on
 from algoperf_jax.trial.settings import Settings
@@ -137,6 +137,7 @@ def set_up(
     limits = workload.limits_under(settings.rules)
     workload = workload.under(workload, rules.conditions)
     hyperparameters = submission.point(settings.hyperparameters)
+    _check_objective(submission, hyperparameters)
     batch_size = settings.batch_size or chosen_batch_size(workload, submission)
     count = settings.replicas or _default_replicas(workload, batch_size, rules)
     for what, size in (("batch size", batch_size), ("eval batch size", workload.eval_batch_size)):
@@ -227,6 +228,23 @@ def _default_replicas(workload: Workload, batch_size: int, rules: RuleSet) -> in
         return rules.conditions.replicas
     sizes = batch_size, workload.eval_batch_size
     return next(n for n in range(jax.device_count(), 0, -1) if all(s % n == 0 for s in sizes))
+
+
+def _check_objective(submission: Submission, hyperparameters: Hyperparameters) -> None:
+    """Raises a `UserError` where the hook fails, or its numbers are out of range."""
+    try:
+        objective = submission.objective(hyperparameters)
+    except UserError as error:
+        raise UserError(f"submission {submission.name!r}: {error}") from None
+    except Exception as error:
+        raise UserError(
+            f"submission {submission.name!r}: its objective raised {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(objective, Objective):
+        raise UserError(
+            f"submission {submission.name!r}: expected an Objective from its objective, found "
+            f"{type(objective).__name__}"
+        )
 
 
 def _optimizer(

@@ -17,7 +17,15 @@ from algoperf_jax import contracts
 from algoperf_jax.errors import UserError
 from algoperf_jax.parameters import Params
 from algoperf_jax.problem import Hyperparameters, Problem, TrainState
-from algoperf_jax.submission import Gradient, Objective, StepContext, Submission, ValueAndGradFn
+from algoperf_jax.submission import (
+    OBJECTIVE_RANGES,
+    Gradient,
+    Objective,
+    StepContext,
+    Submission,
+    ValueAndGradFn,
+    check_objective_value,
+)
 from algoperf_jax.trial import replicas
 from algoperf_jax.workload import Batch, BatchNormMode, ModelState, Workload
 
@@ -82,6 +90,8 @@ def stock_step(
 ) -> tuple[TrainState, Logs]:
     """One step of an optax transformation on the gradient of the mean loss."""
     options = objective_values(context.objective, state.step, context.knobs)
+    # What is known on the device alone is checked when logs are read.
+    computed = {name: x for name, x in options.items() if isinstance(x, jax.core.Tracer)}
     grad_clip = options.pop("grad_clip")
 
     def at(params: Params, batch_norm: BatchNormMode) -> Gradient:
@@ -112,7 +122,7 @@ def stock_step(
     )
     contracts.check_same_tree(updates, state.params, "the optimizer's updates")
     params = optax.apply_updates(state.params, updates)
-    logs = {"loss": first.loss, "grad_norm": grad_norm}
+    logs = {**computed, "loss": first.loss, "grad_norm": grad_norm}
     return TrainState(state.step, params, first.model_state, opt_state), logs
 
 
@@ -232,16 +242,18 @@ def _mean(states: ModelState, count: int) -> ModelState:
 def objective_values(
     objective: Objective, step: jax.Array, knobs: Mapping[str, jax.Array]
 ) -> dict[str, Any]:
-    """The objective's fields with schedules evaluated at `step` and `knobs`."""
+    """The objective's fields with schedules evaluated at `step` and `knobs`.
 
-    def value(field: Any) -> Any:
-        return field(step, knobs) if callable(field) else field
+    Raises:
+      UserError: one of them is out of its range, where that is known when the step is traced.
+    """
 
-    return {
-        "dropout_rate": value(objective.dropout_rate),
-        "label_smoothing": value(objective.label_smoothing),
-        "grad_clip": value(objective.grad_clip),
-    }
+    values = {}
+    for name in OBJECTIVE_RANGES:
+        field = getattr(objective, name)
+        values[name] = field(step, knobs) if callable(field) else field
+        check_objective_value(name, values[name])
+    return values
 
 
 def clip_gradient(grads: Params, norm: jax.Array, limit: Any) -> Params:

@@ -20,7 +20,7 @@ from algoperf_jax.control import Control, Directive, Progress
 from algoperf_jax.errors import TrialError, UserError, one_line
 from algoperf_jax.problem import TrainState
 from algoperf_jax.selection import Moment
-from algoperf_jax.submission import Submission
+from algoperf_jax.submission import OBJECTIVE_RANGES, Submission, check_objective_value
 from algoperf_jax.trial.archive import Archive, Snapshot, discard_by_job, sole_use_by_job
 from algoperf_jax.trial.carry import KeptCarry
 from algoperf_jax.trial.checkpoints import Restored
@@ -244,12 +244,14 @@ class TimedLoop:
         self._note(self._in_flight.add(ledger.step, logs))
 
     def _note(self, finished: list[tuple[int, Any]]) -> None:
-        """Keeps the scalars of finished steps; raises where a loss is not a number."""
+        """Keeps the scalars of finished steps; raises where one is not what it may be."""
         for step, logs in finished:
             self._ledger.logs = found = self._trial.layout.fetch_scalars(logs)
             control = self._trial.submission.control
             if not math.isfinite(found["loss"]) and not (control and control.survives_nan):
                 raise FloatingPointError(f"the training loss of step {step} is not finite")
+            for name in OBJECTIVE_RANGES.keys() & found.keys():
+                check_objective_value(name, found[name])
             if (step - 1) % LOG_PERIOD_STEPS == 0:
                 scalars = {k: v for k, v in found.items() if k != "elapsed_seconds"}
                 self._ledger.measurements.append({"global_step": step - 1, **scalars})

@@ -1,6 +1,7 @@
 """The training step as submissions meet it, on a toy workload."""
 
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ from toy_workload import TrainBatches, apply, dataset, toy
 
 from algoperf_jax.control import Control
 from algoperf_jax.data.batch_share import BatchShare
+from algoperf_jax.errors import UserError
 from algoperf_jax.submission import Objective
 from algoperf_jax.trial.programs import Programs
 from algoperf_jax.trial.replicas import Replicas
@@ -190,10 +192,10 @@ def test_optimizer_cannot_meet_the_draws_of_a_replica():
 
 
 def test_schedules_of_the_objective_see_step_and_knobs():
-    # The rate of the clipping is 0 at every step but the second: only that one moves.
+    # The rate of the clipping is next to 0 at every step but the second: only that one moves.
     def objective(hyperparameters):
         return Objective(
-            dropout_rate=0.0, grad_clip=lambda step, knobs: jnp.where(step == 1, knobs["c"], 0.0)
+            dropout_rate=0.0, grad_clip=lambda step, knobs: jnp.where(step == 1, knobs["c"], 1e-12)
         )
 
     def distance(knob, max_steps):
@@ -208,9 +210,54 @@ def test_schedules_of_the_objective_see_step_and_knobs():
     def unit_rate(hp, problem):
         return optax.sgd(1.0)
 
-    assert distance(0.01, max_steps=1) == 0
+    assert distance(0.01, max_steps=1) == pytest.approx(0, abs=1e-6)
     # A clipped gradient is as long as the limit is, to the 1e-6 of the benchmark's form.
     assert distance(0.01, max_steps=3) == pytest.approx(0.01, rel=1e-3)
+
+
+OUT_OF_RANGE = [
+    ("grad_clip", -1.0, "grad_clip is a number above 0, or None; it is -1.0"),
+    ("grad_clip", 0.0, "grad_clip is a number above 0, or None; it is 0.0"),
+    ("grad_clip", False, "grad_clip is a number above 0, or None; it is False"),
+    ("grad_clip", float("nan"), "grad_clip is a number above 0, or None; it is nan"),
+    ("label_smoothing", 1.5, "label_smoothing is a number at least 0 and below 1; it is 1.5"),
+    ("label_smoothing", -0.5, "label_smoothing is a number at least 0 and below 1; it is -0.5"),
+    ("label_smoothing", None, "label_smoothing is a number at least 0 and below 1; it is None"),
+    ("dropout_rate", 1.0, "dropout_rate is a number at least 0 and below 1, or None; it is 1.0"),
+    ("dropout_rate", "a", "dropout_rate is a number at least 0 and below 1, or None; it is 'a'"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), OUT_OF_RANGE)
+def test_objective_out_of_range_is_refused_before_training(name, value, message):
+    submission = sgd(objective=lambda hyperparameters: Objective(**{name: value}))
+    with pytest.raises(UserError, match=re.escape(f"the objective's {message}")):
+        run(submission=submission, max_steps=1)
+
+
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize(("name", "value"), [("grad_clip", -1.0), ("label_smoothing", 1.5)])
+def test_schedule_out_of_range_fails_the_trial(name, value, traced):
+    def schedule(step, knobs):
+        return jnp.where(step < 2, 0.5, value) if traced else value
+
+    submission = sgd(objective=lambda hyperparameters: Objective(**{name: schedule}))
+    outcome = run(submission=submission, max_steps=6).outcome
+    assert outcome.status == "failed"
+    assert f"the objective's {name} is a number" in outcome.reason
+    assert f"it is {value}" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("hook", "message"),
+    [
+        (lambda hyperparameters: {"grad_clip": 1.0}, "expected an Objective from its objective"),
+        (lambda hyperparameters: hyperparameters.typo, "its objective raised AttributeError"),
+    ],
+)
+def test_objective_that_is_none_is_refused(hook, message):
+    with pytest.raises(UserError, match=message):
+        run(submission=sgd(objective=hook), max_steps=1)
 
 
 def test_optimizer_is_offered_the_clipped_gradient_the_knobs_and_the_time():
