@@ -108,6 +108,13 @@ def test_comparison_of_different_results_measures_nothing(monkeypatch):
         benchmark.main()
 
 
+def test_ctc_compares_the_kit_s_loss_with_optax_s(monkeypatch, capsys):
+    arguments = ["--workload=librispeech_conformer", "--part=ctc", "--repetitions=1"]
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
+    assert benchmark.main() == 0
+    assert "librispeech_conformer at scale mini, 4 examples, 60 frames" in capsys.readouterr().out
+
+
 @pytest.mark.slow  # compiles a decoder six times
 def test_decode_compares_two_ways_to_the_same_tokens(monkeypatch, capsys):
     monkeypatch.setattr(decoding_time, "SENTENCES", 3)
