@@ -25,7 +25,7 @@ TESTS = Path(__file__).parent.parent
 ENVIRONMENT = {
     **os.environ,
     "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}",
-    "XLA_FLAGS": "",
+    "XLA_FLAGS": os.environ["XLA_FLAGS"] + " --xla_force_host_platform_device_count=1",
 }
 
 
