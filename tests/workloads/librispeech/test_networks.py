@@ -118,21 +118,33 @@ def test_training_matches_the_reference(name, fill, golden: GoldenSet, golden_au
     assert_gradient_norms(grads, expected["grad"], atol_of_global=1e-6)
 
 
+_SMALL = {"features": 16, "subsampling_channels": 4, "pieces": 8}
+SMALL = {
+    "librispeech_conformer": {**_SMALL, "num_heads": 2, "num_blocks": 1},
+    "librispeech_deepspeech": {
+        **_SMALL,
+        "num_recurrent_layers": 1,
+        "num_feed_forward_layers": 1,
+    },
+}
+
+
+def _variables(network, audio):
+    return jax.jit(lambda: network.init(KEY, audio, batch_norm="running"))()
+
+
 @pytest.mark.parametrize("name", BASES)
 def test_what_real_frames_get_does_not_depend_on_the_padding(name, golden_audio):
     # By the rule of the benchmark's specification: a frame of silence behind the longest, and a
     # number of frames that is 2 more than a multiple of 4.
-    small = {"features": 16, "subsampling_channels": 4, "pieces": 8}
-    layers = {"num_heads": 2, "num_blocks": 1}
-    if name == "librispeech_deepspeech":
-        layers = {"num_recurrent_layers": 1, "num_feed_forward_layers": 1}
-    network = network_of(name, **small, **layers)
+    network = network_of(name, **SMALL[name])
     heard = golden_audio._replace(lengths=np.array([15_000, 9_000], np.int32))
-    variables = network.init(KEY, heard, batch_norm="running")
+    variables = _variables(network, heard)
+    apply = jax.jit(functools.partial(network.apply, batch_norm="running"))
 
     def logits(frames):
         cut = heard._replace(samples=heard.samples[:, : 160 * (frames - 1) + 401])
-        outputs = network.apply(variables, cut, batch_norm="running")
+        outputs = apply(variables, cut)
         return [np.asarray(x)[:n] for x, n in zip(outputs.logits, outputs.lengths, strict=True)]
 
     whole, cut, wrong = logits(146), logits(98), logits(96)
@@ -143,13 +155,14 @@ def test_what_real_frames_get_does_not_depend_on_the_padding(name, golden_audio)
 
 @pytest.mark.parametrize("name", BASES)
 def test_parts_of_the_features_are_hidden_in_training_alone(name, golden_audio):
-    network = network_of(name, subsampling_channels=2, features=8, pieces=4)
-    variables = network.init(KEY, golden_audio, batch_norm="running")
+    network = network_of(name, **SMALL[name])
+    variables = _variables(network, golden_audio)
 
-    def logits(key, **options):
+    @functools.partial(jax.jit, static_argnames="train")
+    def logits(key, *, train):
         rngs = {"dropout": jax.random.key(key, impl="rbg")}
         return network.apply(
-            variables, golden_audio, dropout_rate=0.0, batch_norm="running", rngs=rngs, **options
+            variables, golden_audio, train=train, batch_norm="running", rngs=rngs
         ).logits
 
     once, again = logits(1, train=True), logits(2, train=True)
