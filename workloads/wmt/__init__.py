@@ -30,9 +30,9 @@ CONFIGS = {
 
 MINI_CONFIG = Config(
     vocabulary_size=sample.VOCABULARY_SIZE,
-    features=96,
+    features=128,
     num_heads=4,
-    mlp_dim=96,
+    mlp_dim=128,
     num_layers=2,
     length=sample.LONGEST,
 )
@@ -64,7 +64,7 @@ SIZES: dict[Scale, Sizes] = {
     ),
     "mini": Sizes(
         Text(sample.LONGEST, sample.VOCABULARY_SIZE, eval_train_examples=128),
-        short=24,
+        short=32,
         batch_size=32,
         examples={**sample.EXAMPLES, "eval_train": 128},
     ),
@@ -73,8 +73,8 @@ SIZES: dict[Scale, Sizes] = {
 MINI = Facts(
     # Set by scripts/set_targets.py; sample/targets_wmt.json holds the runs.
     target=Target("bleu", "max", validation=11.383194, test=14.982599),
-    limits=same_limits(step_hint=500, runtime_seconds=240.0),
-    eval_period_seconds=6.0,
+    limits=same_limits(step_hint=600, runtime_seconds=480.0),
+    eval_period_seconds=12.0,
 )
 
 
