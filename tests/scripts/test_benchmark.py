@@ -121,7 +121,7 @@ def test_decode_compares_two_ways_to_the_same_tokens(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["benchmark.py", "--workload=wmt", "--part=decode"])
     assert benchmark.main() == 0
     out = capsys.readouterr().out
-    assert "wmt at scale mini, 3 sentences, 48 tokens" in out
+    assert "wmt at scale mini, 3 sentences, 64 tokens" in out
     assert re.search(r"median ratio [\d.]+, ratio of the fastest [\d.]+, of 5 pairs", out)
     monkeypatch.setattr(sys, "argv", ["benchmark.py", "--workload=ogbg", "--part=decode"])
     with pytest.raises(UserError, match="ogbg has no part decode; wmt has"):
