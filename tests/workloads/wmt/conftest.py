@@ -2,12 +2,13 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
-from golden_vectors import GoldenSet
+from golden_vectors import GoldenSet, cases
 
 from workloads.wmt import CONFIGS, workload
 from workloads.wmt.model import Transformer
@@ -36,13 +37,14 @@ class Variant:
 class Case:
     """A variant's outputs on both batches, and what the reference has for them.
 
-    Batches are named `eval` and `packed_eval`, as the vectors are.
+    Batches are named `eval` and `packed_eval`, as the vectors are; `outputs` computes those of one
+    when they are asked for.
     """
 
     variant: Variant
     params: Any
     batches: dict[str, dict[str, np.ndarray]]
-    outputs: dict[str, Any]
+    outputs: Callable[[str], Any]
     expected: dict[str, Any]
 
 
@@ -60,11 +62,15 @@ def batches(golden: GoldenSet) -> dict[str, dict[str, np.ndarray]]:
 
 @functools.lru_cache(maxsize=1)  # the parameters of one take half a gigabyte
 def _case(name: str, fill: str, golden: GoldenSet) -> Case:
-    variant = variant_of(name, golden)
+    variant, inputs = variant_of(name, golden), batches(golden)
     params = golden.fill_tree(variant.shapes, fill)
-    with jax.default_matmul_precision("highest"):
-        outputs = {key: variant.outputs(params, batch) for key, batch in batches(golden).items()}
-    return Case(variant, params, batches(golden), outputs, variant.golden[fill])
+
+    @functools.cache
+    def outputs(batch: str) -> Any:
+        with jax.default_matmul_precision("highest"):
+            return variant.outputs(params, inputs[batch])
+
+    return Case(variant, params, inputs, outputs, variant.golden[fill])
 
 
 @pytest.fixture(autouse=True)
@@ -73,20 +79,13 @@ def _full_float32_products():
         yield
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        ("wmt", "fill_A"),
-        ("wmt", "fill_B"),
-        *(
-            pytest.param((name, fill), marks=[pytest.mark.slow] if fill == "fill_A" else [])
-            for name in CONFIGS
-            if name != "wmt"
-            for fill in ("fill_A", "fill_B")
-        ),
-    ],
-    ids="-".join,
-)
+@pytest.fixture
 def case(request: pytest.FixtureRequest, golden: GoldenSet) -> Case:
-    """Every variant with both fills."""
+    """The variant and the fill that are the indirect parameter."""
+    return _case(*request.param, golden)
+
+
+@pytest.fixture(params=cases(CONFIGS, [("wmt", "fill_B")]))
+def case_for_outputs(request: pytest.FixtureRequest, golden: GoldenSet) -> Case:
+    """Every variant with both fills, for what is computed of outputs; by default one of them."""
     return _case(*request.param, golden)

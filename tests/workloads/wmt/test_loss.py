@@ -31,31 +31,38 @@ def _plain(outputs, smoothing):
     return optax.softmax_cross_entropy(outputs.logits(), labels) * BATCH["weights"]
 
 
+def _gradient(function, argnums=0):
+    """The gradient as one program; operation by operation, compiling would take seconds."""
+    return jax.jit(jax.grad(function, argnums=argnums))
+
+
 @pytest.mark.parametrize(
     ("record", "smoothing", "with_weights"),
     [("plain", 0.0, False), ("weights", 0.0, True), ("weights_label_smoothing_0.1", 0.1, True)],
 )
-def test_losses_match_the_reference(case, record, smoothing, with_weights):
+def test_losses_match_the_reference(case_for_outputs, record, smoothing, with_weights):
+    case = case_for_outputs
     batch = case.batches["eval"]
     batch = batch if with_weights else {"targets": batch["targets"]}
-    terms = loss(case.outputs["eval"], batch, label_smoothing=smoothing)
+    terms = loss(case.outputs("eval"), batch, label_smoothing=smoothing)
     assert_loss(terms, case.expected["eval"]["loss"][record])
 
 
-def test_loss_of_packed_rows_matches_the_reference(case):
-    terms = loss(case.outputs["packed_eval"], case.batches["packed_eval"])
+def test_loss_of_packed_rows_matches_the_reference(case_for_outputs):
+    case = case_for_outputs
+    terms = loss(case.outputs("packed_eval"), case.batches["packed_eval"])
     assert_loss(terms, case.expected["packed_eval"]["loss"])
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_loss_and_gradients_agree_with_optax(smoothing):
-    terms = loss(OUTPUTS, BATCH, label_smoothing=smoothing)
-    plain = _plain(OUTPUTS, smoothing)
+    terms = jax.jit(lambda o: loss(o, BATCH, label_smoothing=smoothing))(OUTPUTS)
+    plain = jax.jit(lambda o: _plain(o, smoothing))(OUTPUTS)
     np.testing.assert_allclose(terms.per_example, plain, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(terms.summed, plain.sum(), rtol=1e-5)
     assert float(terms.n_valid) == float(BATCH["weights"].sum())
-    found = jax.grad(lambda o: loss(o, BATCH, label_smoothing=smoothing).summed)(OUTPUTS)
-    expected = jax.grad(lambda o: _plain(o, smoothing).sum())(OUTPUTS)
+    found = _gradient(lambda o: loss(o, BATCH, label_smoothing=smoothing).summed)(OUTPUTS)
+    expected = _gradient(lambda o: _plain(o, smoothing).sum())(OUTPUTS)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), found, expected
     )
@@ -76,19 +83,20 @@ def test_all_derivatives_of_the_sum_agree_with_optax(monkeypatch, tokens_at_a_ti
     monkeypatch.setattr(loss_module, "TOKENS_AT_A_TIME", tokens_at_a_time)
     tangent = jax.tree.map(lambda x: jnp.cos(3 * x), OUTPUTS)
     expected = jax.grad(lambda o: _plain(o, 0.1).sum())
-    _assert_close(jax.grad(_summed)(OUTPUTS), expected(OUTPUTS))
+    _assert_close(_gradient(_summed)(OUTPUTS), jax.jit(expected)(OUTPUTS))
     # Products with the Hessian, forward over reverse and reverse over reverse.
-    products = jax.jvp(expected, (OUTPUTS,), (tangent,))[1]
-    _assert_close(jax.jvp(jax.grad(_summed), (OUTPUTS,), (tangent,))[1], products)
+    products = jax.jit(lambda o: jax.jvp(expected, (o,), (tangent,))[1])(OUTPUTS)
+    forward_over_reverse = jax.jit(lambda o: jax.jvp(jax.grad(_summed), (o,), (tangent,))[1])
+    _assert_close(forward_over_reverse(OUTPUTS), products)
 
     def slope(outputs):
         leaves = zip(*map(jax.tree.leaves, (jax.grad(_summed)(outputs), tangent)), strict=True)
         return sum((a * b).sum() for a, b in leaves)
 
-    _assert_close(jax.grad(slope)(OUTPUTS), products)
-    of_smoothing = jax.grad(_summed, argnums=1)(OUTPUTS, 0.1)
-    _assert_close(of_smoothing, jax.grad(lambda a: _plain(OUTPUTS, a).sum())(0.1))
-    of_weights = jax.grad(_summed, argnums=2)(OUTPUTS, 0.0, BATCH["weights"])
+    _assert_close(_gradient(slope)(OUTPUTS), products)
+    of_smoothing = _gradient(_summed, argnums=1)(OUTPUTS, 0.1)
+    _assert_close(of_smoothing, _gradient(lambda a: _plain(OUTPUTS, a).sum())(0.1))
+    of_weights = _gradient(_summed, argnums=2)(OUTPUTS, 0.0, BATCH["weights"])
     losses = loss(OUTPUTS, {"targets": BATCH["targets"]}).per_example
     _assert_close(of_weights, losses * (BATCH["weights"] != 0))
 
@@ -103,10 +111,10 @@ def test_single_losses_can_be_differentiated_too():
     def plain(outputs):
         return ((factors + 3) * _plain(outputs, 0.1)).sum()
 
-    _assert_close(jax.grad(of_both)(OUTPUTS), jax.grad(plain)(OUTPUTS))
+    _assert_close(_gradient(of_both)(OUTPUTS), _gradient(plain)(OUTPUTS))
     _assert_close(
-        jax.grad(lambda o: (factors * loss(o, BATCH).per_example).sum())(OUTPUTS),
-        jax.grad(lambda o: (factors * _plain(o, 0.0)).sum())(OUTPUTS),
+        _gradient(lambda o: (factors * loss(o, BATCH).per_example).sum())(OUTPUTS),
+        _gradient(lambda o: (factors * _plain(o, 0.0)).sum())(OUTPUTS),
     )
 
 

@@ -53,14 +53,14 @@ FULL = CONFIGS["wmt"]._replace(vocabulary_size=SIZE)
 
 
 @pytest.mark.parametrize(
-    ("config", "length"),
-    [(SMALL, 256), pytest.param(FULL, 64, marks=pytest.mark.slow)],
+    ("config", "length", "rooms"),
+    [(SMALL, 256, 2), pytest.param(FULL, 64, 4, marks=pytest.mark.slow)],
     ids=["narrow", "full"],
 )
-def test_model_trains_on_prepared_data(data_dir, config, length):
+def test_model_trains_on_prepared_data(data_dir, config, length, rooms):
     text = SIZES["full"].text.__class__(length, SIZE, eval_train_examples=16)
     sizes = SIZES["full"]._replace(
-        text=text, short=length // 4, examples={**EXAMPLES, "eval_train": 16}
+        text=text, short=length // rooms, examples={**EXAMPLES, "eval_train": 16}
     )
     workload = dataclasses.replace(
         with_model("wmt", "full", config._replace(length=length), sizes),
