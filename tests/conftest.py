@@ -12,7 +12,7 @@ from pathlib import Path
 # Before JAX is imported: how many devices there are is decided once per process.
 os.environ["XLA_FLAGS"] = " ".join(
     [
-        "--xla_backend_optimization_level=0",
+        "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1",
         # Of this version; others end at flags that they do not know.
         "--xla_cpu_use_fusion_emitters=false" if version("jaxlib").startswith("0.10.") else "",
         os.environ.get("XLA_FLAGS", ""),

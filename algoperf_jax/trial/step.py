@@ -15,17 +15,10 @@ import optax
 
 from algoperf_jax import contracts
 from algoperf_jax.errors import UserError
+from algoperf_jax.objective_ranges import OBJECTIVE_RANGES, check_objective_value
 from algoperf_jax.parameters import Params
 from algoperf_jax.problem import Hyperparameters, Problem, TrainState
-from algoperf_jax.submission import (
-    OBJECTIVE_RANGES,
-    Gradient,
-    Objective,
-    StepContext,
-    Submission,
-    ValueAndGradFn,
-    check_objective_value,
-)
+from algoperf_jax.submission import Gradient, Objective, StepContext, Submission, ValueAndGradFn
 from algoperf_jax.trial import replicas
 from algoperf_jax.workload import Batch, BatchNormMode, ModelState, Workload
 

@@ -18,9 +18,10 @@ import jax.numpy as jnp
 
 from algoperf_jax.control import Control, Directive, Progress
 from algoperf_jax.errors import TrialError, UserError, one_line
+from algoperf_jax.objective_ranges import OBJECTIVE_RANGES, check_objective_value
 from algoperf_jax.problem import TrainState
 from algoperf_jax.selection import Moment
-from algoperf_jax.submission import OBJECTIVE_RANGES, Submission, check_objective_value
+from algoperf_jax.submission import Submission
 from algoperf_jax.trial.archive import Archive, Snapshot, discard_by_job, sole_use_by_job
 from algoperf_jax.trial.carry import KeptCarry
 from algoperf_jax.trial.checkpoints import Restored

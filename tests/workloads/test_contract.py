@@ -12,8 +12,8 @@ MINI = [name for name in workloads.CATALOGUE.entries if "mini" in workloads.scal
 ON_MINI = checks(with_data=True)
 # These compile a model, up to a minute each. The cheapest workload stands for the others here, and
 # what they look at is in the workloads' own tests, too; devices are those of the toy's tests.
-COMPILING = ("dropout", "loss", "devices", "evaluation")
-CHEAP = {("ogbg", check) for check in ("dropout", "loss", "evaluation")}
+LONG = ("dropout", "loss", "devices", "evaluation", "shapes")
+CHEAP = {("ogbg", check) for check in ("dropout", "loss", "evaluation", "shapes")}
 ON_FULL = ("shapes", "missing_data")  # what computes nothing
 
 
@@ -22,7 +22,7 @@ def _marks(is_long):
 
 
 MINI_CASES = [
-    pytest.param(name, check, marks=_marks(check in COMPILING and (name, check) not in CHEAP))
+    pytest.param(name, check, marks=_marks(check in LONG and (name, check) not in CHEAP))
     for name in MINI
     for check in ON_MINI
 ]
