@@ -58,7 +58,7 @@ def test_input_prints_pipeline_and_limit_on_files_of_imagenet_s_size(name, monke
     out = capsys.readouterr().out
     # ImageNet's training files take 110 kB on average.
     assert 90 < float(re.search(r"files of (\d+) kB", out)[1]) < 130
-    assert re.search(r"pipeline \d+ images/s/core, yardstick \d+", out)
+    assert re.search(r"pipeline [\d,]+ images/s/core, yardstick [\d,]+", out)
 
 
 def test_input_of_text_prints_tokens_beside_tokenising(monkeypatch, capsys):
