@@ -7,10 +7,11 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,52 @@ def _run_trainer(folder: Path, size: int) -> str | None:
     last_line = (result.stderr.strip() or f"it ended with status {result.returncode}").splitlines()
     # Its messages begin with a place in its source and the condition that did not hold.
     return last_line[-1].rpartition("] ")[-1].removeprefix("RuntimeError: ")
+
+
+def given(path: Path, size: int) -> Path | None:
+    """Returns a model's file that a user may have given, once it is known to be one; else None.
+
+    Raises:
+      DataError: it is no such model; see `load`.
+    """
+    if not path.exists():
+        return None
+    load(path, size, "replace or remove it")
+    return path
+
+
+def made(
+    path: Path,
+    given: Path | None,
+    size: int,
+    train: Callable[[], None],
+    report: Callable[[str], None],
+) -> SentencePieceModel:
+    """Returns the model at `path`; copies or trains it where it is not there.
+
+    Args:
+      path: the model's file.
+      given: the file that is to be taken; None: it is trained.
+      size: number of pieces.
+      train: writes a trained model to `path`.
+      report: called with a line for the user.
+
+    Raises:
+      DataError: what is there is no such model, or another one than `given`.
+    """
+    remedy = f"remove {path} and run it again"
+    if path.exists():
+        found = load(path, size, remedy)
+        if given and load(given, size, "").sha256 != found.sha256:
+            raise DataError(f"{path} is there already and is another one than {given}; {remedy}")
+        report(f"{path} is there already, SHA-256 {found.sha256}")
+        return found
+    if given:
+        copy = path.with_name(f".{path.name}.part")
+        shutil.copyfile(given, copy)
+        copy.rename(path)
+    else:
+        train()
+    loaded = load(path, size, remedy)
+    report(f"{path} is ready, SHA-256 {loaded.sha256}")
+    return loaded

@@ -69,6 +69,20 @@ class CollectedRows(clu_metrics.CollectingMetric):
         return {name: np.concatenate(arrays) for name, arrays in self.values.items()}
 
 
+@flax.struct.dataclass
+class CollectedTexts(CollectedRows):
+    """Keeps the texts that a model made in a split and those that they should be.
+
+    `values` maps a name to a tuple of arrays, one per merged batch: `hypotheses` and `references`
+    int `[rows, pieces]`, 0 behind the end; rows of zeros as references are padding.
+    """
+
+    @classmethod
+    def from_model_output(cls, **outputs: Any) -> "CollectedTexts":
+        """Takes `hypotheses` and `references`."""
+        return cls(values={name: (outputs[name],) for name in ("hypotheses", "references")})
+
+
 def floats(values: dict) -> dict[str, float]:
     """Computed metrics as a flat dict of Python floats; a dict among them gives its own entries."""
     flat: dict[str, float] = {}

@@ -3,14 +3,13 @@
 # No `from __future__ import annotations` here: clu reads the metric classes from the annotations.
 
 from collections.abc import Mapping
-from typing import Any
 
 import flax
 import jax
 import jax.numpy as jnp
 from clu import metrics as clu_metrics
 
-from algoperf_jax.nn.metrics import CollectedRows, floats, ratio_of_sums
+from algoperf_jax.nn.metrics import CollectedTexts, floats, ratio_of_sums
 from workloads.librispeech.decoding import greedy_decode
 from workloads.librispeech.loss import Outputs, loss
 from workloads.librispeech.utterances import SpeechData
@@ -23,25 +22,11 @@ from workloads.librispeech.word_errors import (
 
 
 @flax.struct.dataclass
-class Transcripts(CollectedRows):
-    """Keeps the labels that were understood in a split and those that were said.
-
-    `values` maps a name to a tuple of arrays, one per merged batch: `hypotheses` and `references`
-    int32 `[rows, labels]`, 0 behind the end; rows of zeros as references are padding.
-    """
-
-    @classmethod
-    def from_model_output(cls, **outputs: Any) -> "Transcripts":
-        """Takes `hypotheses` and `references`."""
-        return cls(values={name: (outputs[name],) for name in ("hypotheses", "references")})
-
-
-@flax.struct.dataclass
 class SpeechMetrics(clu_metrics.Collection):
     """Loss over the labels of a split, and its transcripts."""
 
     loss: ratio_of_sums("summed", "n_valid")
-    transcripts: Transcripts
+    transcripts: CollectedTexts
 
 
 def evaluate(outputs: Outputs, batch: Mapping[str, jax.Array], *, frames: int) -> SpeechMetrics:

@@ -8,16 +8,15 @@ import collections
 import functools
 import itertools
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from algoperf_jax.data import preparation
+from algoperf_jax.data import preparation, sentencepiece_model
 from algoperf_jax.data.archives import unpack_tar
-from algoperf_jax.data.sentencepiece_model import SentencePieceModel, load
+from algoperf_jax.data.sentencepiece_model import SentencePieceModel
 from algoperf_jax.data.stored import Location
 from algoperf_jax.errors import DataError
 from workloads.librispeech import tokenizer
@@ -70,7 +69,7 @@ def prepare(
       DataError: a file of `raw` or a download is missing or is not what it should be, another
         number of utterances is found, the disk is too small, or another process is at it.
     """
-    given = _given_tokenizer(raw, corpus)
+    given = raw and sentencepiece_model.given(raw / TOKENIZER_FILE, corpus.pieces)
     root = preparation.prepare(
         corpus.stored,
         [_step(SubsetFolder(name, n), corpus, report) for name, n in corpus.utterances.items()],
@@ -190,33 +189,13 @@ def _summary(facts: Facts) -> str:
     return f"{facts.kept:,} of {facts.met:,} utterances kept{left_out}"
 
 
-def _given_tokenizer(raw: Path | None, corpus: Corpus) -> Path | None:
-    """Returns the tokenizer in `raw`, once it is known to be one; None where there is none."""
-    if raw is None or not (raw / TOKENIZER_FILE).exists():
-        return None
-    path = raw / TOKENIZER_FILE
-    load(path, corpus.pieces, "replace or remove it")
-    return path
-
-
 def _made_tokenizer(
     location: Location, given: Path | None, corpus: Corpus, report: Report
 ) -> SentencePieceModel:
     """Copies or trains the tokenizer unless it is there."""
-    path = location.root / TOKENIZER_FILE
-    remedy = f"remove {path} and run it again"
-    if path.exists():
-        found = load(path, corpus.pieces, remedy)
-        if given and load(given, corpus.pieces, "").sha256 != found.sha256:
-            raise DataError(f"{path} is there already and is another one than {given}; {remedy}")
-        report(f"{path} is there already, SHA-256 {found.sha256}")
-        return found
-    if given:
-        copy = path.with_name(f".{path.name}.part")
-        shutil.copyfile(given, copy)
-        copy.rename(path)
-    else:
-        name = corpus.tokenizer_subset
+    path, name = location.root / TOKENIZER_FILE, corpus.tokenizer_subset
+
+    def train() -> None:
         if SubsetFolder(name, 0).is_npy(location.root):
             raise DataError(
                 f"{path} is missing, and the files of {name} hold labels that another tokenizer "
@@ -225,6 +204,5 @@ def _made_tokenizer(
         report(f"training {path} on the transcripts of {name}")
         read_facts(location.root / name, location.remedy(name))
         tokenizer.train(transcripts(location.root / name), corpus.pieces, path)
-    made = load(path, corpus.pieces, remedy)
-    report(f"{path} is ready, SHA-256 {made.sha256}")
-    return made
+
+    return sentencepiece_model.made(path, given, corpus.pieces, train, report)

@@ -8,7 +8,6 @@ programs of two lengths allow; what lies behind it is masked and has no bearing 
 # No `from __future__ import annotations` here: clu reads the metric classes from the annotations.
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import flax
 import jax
@@ -16,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from clu import metrics as clu_metrics
 
-from algoperf_jax.nn.metrics import CollectedRows, floats, masked_mean
+from algoperf_jax.nn.metrics import CollectedTexts, floats, masked_mean
 from algoperf_jax.parameters import Params
 from workloads.wmt.beam_search import END, Stage
 from workloads.wmt.bleu import bleu_scores
@@ -27,26 +26,12 @@ from workloads.wmt.translation import translations
 
 
 @flax.struct.dataclass
-class Sentences(CollectedRows):
-    """Keeps the translations of a split and what they should be.
-
-    `values` maps a name to a tuple of arrays, one per merged batch: `hypotheses` and `references`
-    int `[rows, tokens]`, 0 behind the end; rows of zeros as references are padding.
-    """
-
-    @classmethod
-    def from_model_output(cls, **outputs: Any) -> "Sentences":
-        """Takes `hypotheses` and `references`."""
-        return cls(values={name: (outputs[name],) for name in ("hypotheses", "references")})
-
-
-@flax.struct.dataclass
 class WmtMetrics(clu_metrics.Collection):
     """Accuracy and loss over the target tokens of a split, and its translations."""
 
     accuracy: masked_mean("is_correct", "weights")
     loss: masked_mean("loss", "weights")
-    sentences: Sentences
+    sentences: CollectedTexts
 
 
 def evaluate(

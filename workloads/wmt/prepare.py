@@ -8,15 +8,14 @@ the same vocabulary only, so its SHA-256 is reported.
 
 import dataclasses
 import functools
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from algoperf_jax.data import preparation
+from algoperf_jax.data import preparation, sentencepiece_model
 from algoperf_jax.data.archives import unpack_tar_members
-from algoperf_jax.data.sentencepiece_model import SentencePieceModel, load
+from algoperf_jax.data.sentencepiece_model import SentencePieceModel
 from algoperf_jax.data.tfds_folder import NewSplit, TfdsFolder, write_dataset
 from algoperf_jax.errors import DataError
 from workloads.wmt import sources, vocabulary
@@ -72,7 +71,7 @@ def prepare(
       DataError: a file of `raw` or a download is missing or is not what it should be, the disk is
         too small, a sentence pair to be evaluated is too long, or another process is at it.
     """
-    given = _given_vocabulary(raw, vocabulary_size)
+    given = raw and sentencepiece_model.given(raw / VOCABULARY_FILE, vocabulary_size)
     steps = [
         _step(WMT14, _EVALUATION_BYTES, _EVALUATION_BYTES),
         _step(WMT17, _TEXT_BYTES, _RECORD_BYTES + _TOKEN_BYTES),
@@ -172,38 +171,18 @@ def _new_split(of_split: Sequence[Text]) -> NewSplit:
     return NewSplit(_Keys(of_split, text, line), example)
 
 
-def _given_vocabulary(raw: Path | None, size: int) -> Path | None:
-    """Returns the model in `raw`, once it is known to be one; None where there is none."""
-    if raw is None or not (raw / VOCABULARY_FILE).exists():
-        return None
-    path = raw / VOCABULARY_FILE
-    load(path, size, "replace or remove it")
-    return path
-
-
 def _made_vocabulary(
     data_dir: Path, given: Path | None, size: int, report: Report
 ) -> SentencePieceModel:
     """Copies or trains the vocabulary unless it is there."""
     location = STORED.in_data_dir(data_dir)
     path = location.root / VOCABULARY_FILE
-    remedy = f"remove {path} and run it again"
-    if path.exists():
-        found = load(path, size, remedy)
-        if given and load(given, size, "").sha256 != found.sha256:
-            raise DataError(f"{path} is there already and is another one than {given}; {remedy}")
-        report(f"{path} is there already, SHA-256 {found.sha256}")
-        return found
-    if given:
-        copy = path.with_name(f".{path.name}.part")
-        shutil.copyfile(given, copy)
-        copy.rename(path)
-    else:
+
+    def train() -> None:
         report(f"training {path}; this takes some minutes")
         vocabulary.train(texts(location.records("train")), size, path)
-    made = load(path, size, remedy)
-    report(f"{path} is ready, SHA-256 {made.sha256}")
-    return made
+
+    return sentencepiece_model.made(path, given, size, train, report)
 
 
 def _tokenise(split: str, data_dir: Path, loaded: SentencePieceModel, report: Report) -> None:

@@ -1,13 +1,13 @@
 """The transformer's dropout, attention and structure; its numbers are in test_networks."""
 
 import functools
-from collections import Counter
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from traced import primitives
 
 from workloads.imagenet.vit import Attention, ViT, position_embedding
 
@@ -41,17 +41,6 @@ def _apply(params, images, *, train=False, rate=0.0, key=KEY):
     )
 
 
-def _primitives(jaxpr) -> Counter:
-    """How often each primitive is called, inner functions included."""
-    counts = Counter()
-    for equation in jaxpr.eqns:
-        counts[equation.primitive.name] += 1
-        for value in equation.params.values():
-            if isinstance(value, jax.extend.core.ClosedJaxpr):
-                counts += _primitives(value.jaxpr)
-    return counts
-
-
 def _shapes(network):
     return jax.eval_shape(functools.partial(_init, network), KEY)
 
@@ -65,7 +54,7 @@ def test_traced_rate_draws_one_mask_per_place(network):
 
     jaxpr = jax.make_jaxpr(training_pass)(_shapes(network), 0.1, KEY).jaxpr
     # Behind the position embedding; behind attention, GELU and MLP of each block.
-    assert _primitives(jaxpr)["random_bits"] == 1 + 3 * network.depth
+    assert primitives(jaxpr)["random_bits"] == 1 + 3 * network.depth
 
 
 @pytest.mark.parametrize("network", VARIANTS.values(), ids=VARIANTS)
@@ -77,7 +66,7 @@ def test_static_rate_zero_costs_nothing(network):
         jax.make_jaxpr(functools.partial(forward, train=train, rate=rate))(_shapes(network))
         for train, rate in ((True, 0.0), (False, 0.5))
     )
-    assert _primitives(training.jaxpr) == _primitives(evaluation.jaxpr)
+    assert primitives(training.jaxpr) == primitives(evaluation.jaxpr)
 
 
 def test_traced_rate_zero_equals_evaluation_to_rounding():
