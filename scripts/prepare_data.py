@@ -11,6 +11,7 @@ from command_line import answer_for
 
 # Each module has `prepare(data_dir, raw, *, keep_download)`.
 PREPARATIONS = {
+    "criteo1tb": "workloads.criteo1tb.prepare",
     "imagenet": "workloads.imagenet.prepare",
     "librispeech": "workloads.librispeech.prepare",
     "ogbg": "workloads.ogbg.prepare",
@@ -35,7 +36,8 @@ def parser() -> argparse.ArgumentParser:
         "folder with upstream's five .tgz files, or the texts unpacked from them, and with a "
         "vocabulary called wmt_sentencepiece_model if it is to be used; for librispeech the folder "
         "with upstream's six .tar.gz files, or with LibriSpeech unpacked from them, and with a "
-        "tokenizer called spm_model.vocab if it is to be used",
+        "tokenizer called spm_model.vocab if it is to be used; for criteo1tb, which is needed, the "
+        "folder with upstream's day_0.gz to day_23.gz, or with day_0_00 and so on split from them",
     )
     p.add_argument(
         "--keep_download", action="store_true", help="do not delete the downloaded file at the end"

@@ -27,6 +27,12 @@ CATALOGUE = Registry(
     kind="workload",
     attribute="workload",
     entries={
+        "criteo1tb": _base("criteo1tb", "DLRM that foresees clicks (Criteo 1TB)"),
+        "criteo1tb_layernorm": _variant("criteo1tb", "criteo1tb with layer norms"),
+        "criteo1tb_embed_init": _variant("criteo1tb", "criteo1tb with large initial embeddings"),
+        "criteo1tb_resnet": _variant(
+            "criteo1tb", "criteo1tb with residual perceptrons, without products of embeddings"
+        ),
         "imagenet_resnet": _base("imagenet", "ResNet-50 on photographs (ImageNet)"),
         "imagenet_resnet_silu": _variant("imagenet", "imagenet_resnet with SiLU activations"),
         "imagenet_resnet_gelu": _variant("imagenet", "imagenet_resnet with GELU activations"),

@@ -2,7 +2,8 @@
 
 import collections
 import functools
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -48,10 +49,14 @@ class Evaluator:
 
     def _split(self, split: Split, params: Any, model_state: Any) -> Mapping[str, Any]:
         results = list(self._results(self._batches(split), params, model_state))
-        parts = [part for result in results for part in self._layout.fetch_each(result)]
-        merged = functools.reduce(lambda a, b: a.merge(b), parts)
-        if self._layout.process_count > 1:
-            merged = _merge_processes(merged)
+        merged = _merged(
+            _with_wide_sums(part) for result in results for part in self._layout.fetch_each(result)
+        )
+        of_processes = jax.tree.map(self._layout.of_processes, merged)
+        merged = _merged(
+            jax.tree.map(operator.itemgetter(i), of_processes)
+            for i in range(self._layout.process_count)
+        )
         return self._workload.compute_metrics(merged, self._data)
 
     def _batches(self, split: Split) -> DeviceStream:
@@ -92,10 +97,18 @@ def check_metrics(workload: Workload, values: dict[str, float]) -> None:
     )
 
 
-def _merge_processes(collection: Any) -> Any:
-    """The collections of all processes of the job, merged; the same on every process."""
-    from jax.experimental import multihost_utils
-
-    gathered = multihost_utils.process_allgather(jax.tree.map(np.asarray, collection))
-    parts = [jax.tree.map(lambda x, i=i: x[i], gathered) for i in range(jax.process_count())]
+def _merged(parts: Iterable[Any]) -> Any:
     return functools.reduce(lambda a, b: a.merge(b), parts)
+
+
+def _with_wide_sums(part: Any) -> Any:
+    """One replica's metrics of one batch on the host, its sums float64.
+
+    A sum over the millions of examples of a split has no digits left, as a float32, for those of a
+    batch.
+    """
+
+    def wide(x: np.ndarray | np.generic) -> Any:
+        return np.float64(x) if x.shape == () and x.dtype.kind == "f" else x
+
+    return jax.tree.map(wide, part)

@@ -122,14 +122,19 @@ class Replicas:
 
     def max_over_processes(self, number: float) -> float:
         """The largest of the numbers that the processes of the job hand in, to the last bit."""
+        return float(np.max(self.of_processes(np.float64(number))))
+
+    def of_processes(self, x: np.ndarray | np.generic) -> np.ndarray:
+        """The host arrays of one shape that the processes hand in, stacked, to the last bit."""
+        x = np.asarray(x)
         if self.process_count == 1:
-            return number
+            return x[None]
         from jax.experimental import multihost_utils
 
-        # Arrays on devices would make it a float32.
-        own = np.frombuffer(np.float64(number).tobytes(), np.uint8)
+        # On devices 64 bits would become 32.
+        own = np.frombuffer(x.tobytes(), np.uint8)
         gathered = np.asarray(multihost_utils.process_allgather(own))
-        return float(np.max(np.frombuffer(gathered.tobytes(), np.float64)))
+        return np.frombuffer(gathered.tobytes(), x.dtype).reshape(self.process_count, *x.shape)
 
     def lies_by_replica(self, x: jax.Array) -> bool:
         """Whether an array lies on the devices as `put_batch` puts those of a batch."""
@@ -142,12 +147,7 @@ class Replicas:
         """An array `[devices, lanes, ...]` of a batch on the host: `[replicas, ...]`, of all
         processes of the job."""
         local = np.array(x).reshape(len(self.local), *x.shape[2:])
-        if self.process_count == 1:
-            return local
-        from jax.experimental import multihost_utils
-
-        parts = multihost_utils.process_allgather(local)
-        return np.asarray(parts).reshape(self.count, *local.shape[1:])
+        return self.of_processes(local).reshape(self.count, *local.shape[1:])
 
     def fetch_each(self, stacked: Any) -> Iterator[Any]:
         """This process's replicas' parts of a `[devices, lanes, ...]` tree, one by one."""

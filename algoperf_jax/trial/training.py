@@ -183,7 +183,6 @@ class TimedLoop:
         self._ledger.optimizer_init_seconds = initializing
         if trial.settings.compilation_cache is not None:
             self._ledger.compilation_cache = str(trial.settings.compilation_cache)
-        self._state = layout.put_state(initial)
         self._programs.set_knobs(self._ledger.knobs)
         self._clock = SubmissionClock(
             self._now, self._ledger.submission_seconds, layout.max_over_processes
@@ -193,6 +192,7 @@ class TimedLoop:
             self._selection.restore(saved["stream"], carry)
             self._compile(layout.put_state(initial))
             self._selection.restore(saved["stream"], carry)
+        self._state = layout.put_state(initial)
         self._began = self._now() - self._ledger.total_seconds
         point = trial.configuration()["hyperparameters"]
         self._archive.begun(trial.meta_data(), point, self._ledger)
@@ -207,10 +207,13 @@ class TimedLoop:
             )
 
     def _compile(self, state: TrainState) -> None:
-        """One step on a copy of the state: what was charged before a break is not charged again."""
+        """One step on a copy of the state: what was charged before a break is not charged again.
+
+        Devices need not have room for two states, so the copy goes before the state comes.
+        """
         step = self._programs.step(self._ledger.phase)
-        tried = step(state, self._selection.batch(self._moment()), self._programs.inputs(0.0))
-        jax.block_until_ready((tried, self._programs.view(self._state)))
+        tried, _ = step(state, self._selection.batch(self._moment()), self._programs.inputs(0.0))
+        jax.block_until_ready(self._programs.view(tried))
 
     def _train_until_due(self) -> tuple[Any, Any]:
         """Steps on the clock until an evaluation is due or training ends; the view to evaluate."""

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 from toy_runs import run
-from toy_workload import apply, examples, toy
+from toy_workload import ToyMetrics, apply, examples, toy
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.trial.evaluation import Evaluator, check_metrics
@@ -38,6 +38,20 @@ def test_padding_and_replicas_do_not_change_the_mean(model, devices, replicas):
     values = evaluated(model, devices, replicas)
     for split in ("train", "validation", "test"):
         assert values[f"{split}/loss"] == pytest.approx(mean_loss(model, split), rel=1e-5)
+
+
+def test_sums_of_many_batches_keep_the_digits_of_one(model):
+    def dataset(split, data, share, *, seed):
+        for summed in (2.0**24, 1.0, 1.0):  # as a float32 the sum stays 2**24
+            y = np.zeros((1, share.batch_size), np.float32)
+            y[0, 0] = summed
+            yield {"y": y}
+
+    def evaluate(params, model_state, batch):
+        return ToyMetrics.single_from_model_output(loss=batch["y"], score=batch["y"])
+
+    values = evaluated(model, 1, 1, dataset=dataset, eval=evaluate)
+    assert values["validation/loss"] == (2**24 + 2) / 120
 
 
 def test_names_are_those_of_the_records(model):

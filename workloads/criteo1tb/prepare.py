@@ -1,0 +1,111 @@
+"""Preparation of Criteo's click logs: text is parsed once, into arrays."""
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from algoperf_jax.data import preparation
+from algoperf_jax.data.batches import built_ahead
+from algoperf_jax.errors import DataError
+from workloads.criteo1tb.day import BYTES_OF_A_LINE, signature, write_day
+from workloads.criteo1tb.files import CRITEO, ClickLogs, DayFolder
+from workloads.criteo1tb.raw import Block, blocks, text_files
+from workloads.criteo1tb.text import Lines, parse
+
+SOURCE = "https://ailab.criteo.com/download-criteo-1tb-click-logs-dataset"
+"""Where upstream gives the 24 files away, on its own terms."""
+
+_FACTS_BYTES = 10_000
+
+
+def prepare(
+    data_dir: Path,
+    raw: Path | None = None,
+    *,
+    keep_download: bool = False,
+    report: Callable[[str], None] = print,
+    logs: ClickLogs = CRITEO,
+) -> Path:
+    """Makes a folder of arrays for each day in `data_dir/criteo1tb`.
+
+    Args:
+      data_dir: where all workloads' data sets are kept.
+      raw: a folder with upstream's text, see `raw.text_files`; needed while a day is missing. It
+        may be `data_dir/criteo1tb` itself.
+      keep_download: has no bearing, as nothing is downloaded.
+      report: called with lines for the user.
+      logs: what is to be made.
+
+    Returns:
+      The folder that holds the days.
+
+    Raises:
+      DataError: a text file is missing or is not what it should be, the disk is too small, or
+        another process is at it.
+    """
+    return preparation.prepare(
+        logs.stored,
+        [_step(folder, logs) for folder in logs.folders],
+        data_dir,
+        raw,
+        keep_download=keep_download,
+        report=report,
+        examples={folder.name: folder.lines for folder in logs.folders},
+    )
+
+
+def _step(folder: DayFolder, logs: ClickLogs) -> preparation.Step:
+    """Returns how a day is made."""
+    return preparation.Step(
+        dataset=folder,
+        given=functools.partial(_given, folder),
+        disk_bytes=lambda given: folder.lines * BYTES_OF_A_LINE + _FACTS_BYTES,
+        write=functools.partial(_write, folder, logs),
+        note=f"day {folder.day} of {len(logs.lines)}, {folder.lines:,} lines",
+    )
+
+
+def _given(folder: DayFolder, raw: Path | None) -> Path:
+    if raw is None:
+        raise DataError(
+            "criteo1tb is given away on its owner's terms, so it is not downloaded: get day_0.gz "
+            f"to day_23.gz from {SOURCE} and name the folder with --raw"
+        )
+    text_files(raw, folder.day)
+    return raw
+
+
+def _write(folder: DayFolder, logs: ClickLogs, raw: Path, unfinished: Path) -> None:
+    """Writes a day's folder below `unfinished`."""
+    paths, are_shards = text_files(raw, folder.day)
+    sources = {str(path.absolute()): signature(path) for path in paths}
+    if are_shards:
+        lines = _of_shards(paths, logs.shard_lines)
+    else:
+        lines = _parsed(paths[0])
+    write_day(unfinished / folder.folder, lines, sources)
+
+
+def _of_shards(paths: list[Path], shard_lines: int) -> Iterator[Lines]:
+    """Yields the lines of shards, each of which has as many as it should, the last one fewer."""
+    for path in paths:
+        count = 0
+        for lines in _parsed(path):
+            count += len(lines.labels)
+            yield lines
+        fits = 0 < count <= shard_lines if path is paths[-1] else count == shard_lines
+        if not fits:
+            raise DataError(
+                f"{path} has {count:,} lines, shards of a day have {shard_lines:,}, the last one "
+                "as many or fewer; split the day again"
+            )
+
+
+def _parsed(path: Path) -> Iterator[Lines]:
+    """Yields a file's lines, which as many threads parse as there are processors."""
+    return built_ahead(_parse, blocks(path), ahead=os.cpu_count() or 1)
+
+
+def _parse(block: Block) -> Lines:
+    return parse(block.text, str(block.path), block.first_line)
