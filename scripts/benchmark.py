@@ -12,7 +12,7 @@ loop    wall time per step of the timed loop over that of the bare compiled step
 input   building a training batch on the host over the bare step that consumes it; for workloads on
         images: images per second and core of the training pipeline at scale full, beside plain
         decoding and resizing of the same files; for those on text: tokens, beside tokenising; on
-        speech: utterances, beside decoding FLAC
+        speech: utterances, beside decoding FLAC; on clicks: lines, beside parsing their text
 step    the bare compiled step on random data; needs no data and loads no data library
 decode  for workloads that translate: a batch decoded as evaluations do, and to the end of its room
 
@@ -48,6 +48,7 @@ WARM_UP_STEPS = 5
 # Each module has `Throughput(workload, empty_folder)`, whose `pipeline(count)` and
 # `yardstick(count)` return `unit`s per second and core.
 INPUTS = {
+    "criteo1tb": "workloads.criteo1tb.throughput",
     "imagenet_resnet": "workloads.imagenet.throughput",
     "imagenet_vit": "workloads.imagenet.throughput",
     "wmt": "workloads.wmt.throughput",

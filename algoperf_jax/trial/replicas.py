@@ -250,6 +250,8 @@ def sum_over_replicas(
             return _add(total, terms), kept
 
         sums, kept = jax.lax.scan(add, zeros, (batches, keys))
+    if jax.lax.axis_size(AXIS) == 1:  # XLA would copy the gradient all the same
+        return sums, kept
     return jax.lax.psum(sums, AXIS), kept
 
 

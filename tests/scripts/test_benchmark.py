@@ -12,6 +12,7 @@ import pytest
 
 from algoperf_jax.errors import UserError
 from workloads.comparison import Compiled
+from workloads.criteo1tb import throughput as click_throughput
 from workloads.imagenet import throughput
 from workloads.librispeech.timing import throughput as speech_throughput
 from workloads.wmt import decoding_time
@@ -147,3 +148,14 @@ def test_input_of_speech_prints_utterances_beside_decoding(monkeypatch, capsys):
     assert benchmark.main() == 0
     out = capsys.readouterr().out
     assert re.search(r"pipeline [\d,]+ utterances/s/core, yardstick [\d,]+", out)
+
+
+def test_input_of_clicks_prints_lines_beside_parsing(monkeypatch, capsys):
+    monkeypatch.setattr(click_throughput, "_COPIES", 1)
+    monkeypatch.setattr(click_throughput, "BATCH_SIZE", 512)
+    arguments = ["--workload=criteo1tb", "--part=input", "--count=1024", "--repetitions=1"]
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
+    assert benchmark.main() == 0
+    out = capsys.readouterr().out
+    assert "327,346 lines of the sample, of 268 bytes" in out
+    assert re.search(r"pipeline [\d,]+ lines/s/core, yardstick [\d,]+", out)
