@@ -54,8 +54,8 @@ def open_data(data_dir: Path | None, cache_dir: Path, *, logs: ClickLogs = CRITE
       DataError: a day is missing or incomplete, has another number of lines than it should, or was
         made of text files that have changed.
     """
-    examples = {folder.name: folder.lines for folder in logs.folders}
-    location = logs.stored.located(data_dir, lambda: sample.root(cache_dir), examples)
+    stored = logs.stored
+    location = stored.located(data_dir, lambda: sample.root(cache_dir), stored.examples)
     days = [Day(location.root / f.folder, location.remedy(f.folder)) for f in logs.folders]
     return ClickData(logs, days)
 

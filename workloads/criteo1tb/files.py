@@ -3,62 +3,19 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from algoperf_jax.data.array_folder import ArrayFolder
 from algoperf_jax.data.stored import StoredData
-from algoperf_jax.errors import DataError
-from workloads.criteo1tb.day import FACTS, check_sources, read_facts
+from workloads.criteo1tb.day import FORMS
 
 
-@dataclasses.dataclass(frozen=True)
-class DayFolder:
-    """A day's prepared lines; a `prepared_folder.PreparedFolder`.
-
-    Attributes:
-      day: from 0 on.
-      lines: how many it has.
-    """
-
-    day: int
-    lines: int
-
-    @property
-    def name(self) -> str:
-        """Upstream's name for the day."""
-        return f"day_{self.day}"
-
-    @property
-    def folder(self) -> Path:
-        """Relative to what holds the days' folders, which may hold upstream's text files too."""
-        return Path(f"{self.name}.arrays")
-
-    @property
-    def examples(self) -> Mapping[str, int]:
-        """Lines, by the day's name."""
-        return {self.name: self.lines}
-
-    def is_there(self, root: Path, remedy: str | None = None) -> bool:
-        """Whether `root` has the day; a part of one is a `DataError`."""
-        folder = root / self.folder
-        if not folder.exists():
-            return False
-        if not (folder / FACTS).exists():
-            remedy = remedy or f"remove {folder} and run the command again"
-            raise DataError(f"{folder} has no {FACTS}; {remedy}")
-        return True
-
-    def check_examples(self, root: Path, expected: Mapping[str, int], remedy: str) -> None:
-        """Raises a `DataError` unless the day has its lines, and its text is as it was."""
-        facts = read_facts(root / self.folder, remedy)
-        wanted = expected.get(self.name, facts.lines)
-        if facts.lines != wanted:
-            raise DataError(
-                f"{root / self.folder} has {facts.lines:,} lines, there should be {wanted:,}; "
-                f"{remedy}"
-            )
-        check_sources(root / self.folder, facts, remedy)
+def day_folder(day: int, lines: int) -> ArrayFolder:
+    """A day's prepared lines; the folder may lie beside upstream's text files."""
+    name = f"day_{day}"
+    return ArrayFolder(Path(f"{name}.arrays"), FORMS, "labels", {name: lines})
 
 
 class Shard(NamedTuple):
@@ -89,9 +46,9 @@ class ClickLogs:
     eval_train_examples: int
 
     @functools.cached_property
-    def folders(self) -> tuple[DayFolder, ...]:
+    def folders(self) -> tuple[ArrayFolder, ...]:
         """The days' folders."""
-        return tuple(DayFolder(day, lines) for day, lines in enumerate(self.lines))
+        return tuple(day_folder(day, lines) for day, lines in enumerate(self.lines))
 
     @property
     def stored(self) -> StoredData:

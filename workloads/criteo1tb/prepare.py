@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from algoperf_jax.data import preparation
+from algoperf_jax.data.array_folder import ArrayFolder, signatures
 from algoperf_jax.data.batches import built_ahead
 from algoperf_jax.errors import DataError
-from workloads.criteo1tb.day import BYTES_OF_A_LINE, signature, write_day
-from workloads.criteo1tb.files import CRITEO, ClickLogs, DayFolder
+from workloads.criteo1tb.day import BYTES_OF_A_LINE, write_day
+from workloads.criteo1tb.files import CRITEO, ClickLogs
 from workloads.criteo1tb.raw import Block, blocks, text_files
 from workloads.criteo1tb.text import Lines, parse
 
@@ -46,45 +47,44 @@ def prepare(
     """
     return preparation.prepare(
         logs.stored,
-        [_step(folder, logs) for folder in logs.folders],
+        [_step(day, folder, logs) for day, folder in enumerate(logs.folders)],
         data_dir,
         raw,
         keep_download=keep_download,
         report=report,
-        examples={folder.name: folder.lines for folder in logs.folders},
+        examples=logs.stored.examples,
     )
 
 
-def _step(folder: DayFolder, logs: ClickLogs) -> preparation.Step:
+def _step(day: int, folder: ArrayFolder, logs: ClickLogs) -> preparation.Step:
     """Returns how a day is made."""
     return preparation.Step(
         dataset=folder,
-        given=functools.partial(_given, folder),
-        disk_bytes=lambda given: folder.lines * BYTES_OF_A_LINE + _FACTS_BYTES,
-        write=functools.partial(_write, folder, logs),
-        note=f"day {folder.day} of {len(logs.lines)}, {folder.lines:,} lines",
+        given=functools.partial(_given, day),
+        disk_bytes=lambda given: logs.lines[day] * BYTES_OF_A_LINE + _FACTS_BYTES,
+        write=functools.partial(_write, day, folder, logs),
+        note=f"day {day} of {len(logs.lines)}, {logs.lines[day]:,} lines",
     )
 
 
-def _given(folder: DayFolder, raw: Path | None) -> Path:
+def _given(day: int, raw: Path | None) -> Path:
     if raw is None:
         raise DataError(
             "criteo1tb is given away on its owner's terms, so it is not downloaded: get day_0.gz "
             f"to day_23.gz from {SOURCE} and name the folder with --raw"
         )
-    text_files(raw, folder.day)
+    text_files(raw, day)
     return raw
 
 
-def _write(folder: DayFolder, logs: ClickLogs, raw: Path, unfinished: Path) -> None:
+def _write(day: int, folder: ArrayFolder, logs: ClickLogs, raw: Path, unfinished: Path) -> None:
     """Writes a day's folder below `unfinished`."""
-    paths, are_shards = text_files(raw, folder.day)
-    sources = {str(path.absolute()): signature(path) for path in paths}
+    paths, are_shards = text_files(raw, day)
     if are_shards:
         lines = _of_shards(paths, logs.shard_lines)
     else:
         lines = _parsed(paths[0])
-    write_day(unfinished / folder.folder, lines, sources)
+    write_day(unfinished / folder.folder, lines, signatures(paths))
 
 
 def _of_shards(paths: list[Path], shard_lines: int) -> Iterator[Lines]:

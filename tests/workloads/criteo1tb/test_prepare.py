@@ -108,7 +108,9 @@ def test_shards_of_other_lengths_are_refused(raw, tmp_path):
 
 def test_a_missing_last_shard_is_noticed(raw, tmp_path):
     (raw / "day_1_02").unlink()
-    with pytest.raises(DataError, match=r"day_1.arrays has 20 lines, there should be 30; replace"):
+    with pytest.raises(
+        DataError, match=r"day_1.arrays has 20 examples, there should be 30; replace"
+    ):
         run(tmp_path, raw)
 
 
@@ -156,8 +158,8 @@ def test_another_number_of_lines_is_refused(copy, tmp_path):
     day = copy / "criteo1tb" / "day_2.arrays"
     for name in ("labels", "numbers", "rows"):
         (day / name).write_bytes((day / name).read_bytes()[: -((day / name).stat().st_size // 7)])
-    facts.write_text(json.dumps(content | {"lines": 6}))
-    with pytest.raises(DataError, match=r"has 6 lines, there should be 7"):
+    facts.write_text(json.dumps(content | {"items": {"labels": 6, "numbers": 6, "rows": 6}}))
+    with pytest.raises(DataError, match=r"has 6 examples, there should be 7"):
         open_data(copy, tmp_path, logs=LOGS)
 
 
