@@ -33,7 +33,7 @@ FEWEST_WORDS = 3
 FEWEST_WORDS_OF_A_PHRASE = 4
 """What is no full sentence needs more words to be more than a name."""
 
-MOST_CHARACTERS = 120
+MOST_CHARACTERS = 72
 RATIO_OF_WORDS = (0.5, 1.6)
 """German words for each English one, at least and at most."""
 
