@@ -12,6 +12,7 @@ from command_line import answer_for
 # Each module has `prepare(data_dir, raw, *, keep_download)`.
 PREPARATIONS = {
     "criteo1tb": "workloads.criteo1tb.prepare",
+    "fastmri": "workloads.fastmri.prepare",
     "imagenet": "workloads.imagenet.prepare",
     "librispeech": "workloads.librispeech.prepare",
     "ogbg": "workloads.ogbg.prepare",

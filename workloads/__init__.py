@@ -33,6 +33,10 @@ CATALOGUE = Registry(
         "criteo1tb_resnet": _variant(
             "criteo1tb", "criteo1tb with residual perceptrons, without products of embeddings"
         ),
+        "fastmri": _base("fastmri", "U-Net that completes scans of knees (fastMRI)"),
+        "fastmri_model_size": _variant("fastmri", "fastmri with a shallower, wider network"),
+        "fastmri_tanh": _variant("fastmri", "fastmri with tanh activations"),
+        "fastmri_layernorm": _variant("fastmri", "fastmri with layer norms"),
         "imagenet_resnet": _base("imagenet", "ResNet-50 on photographs (ImageNet)"),
         "imagenet_resnet_silu": _variant("imagenet", "imagenet_resnet with SiLU activations"),
         "imagenet_resnet_gelu": _variant("imagenet", "imagenet_resnet with GELU activations"),

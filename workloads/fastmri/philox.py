@@ -25,7 +25,11 @@ def words(seed: Seed, count: int) -> np.ndarray:
     key = int(mixed[0][0]), int(mixed[1][0])
     # The counter has 128 bits, the lowest word first; no stream here is 2**32 blocks long.
     blocks = np.arange(-(-count // 4), dtype=np.uint64)
-    counter = [blocks, np.zeros_like(blocks), *(np.broadcast_to(m, blocks.shape) for m in mixed[2:])]
+    counter = [
+        blocks,
+        np.zeros_like(blocks),
+        *(np.broadcast_to(m, blocks.shape) for m in mixed[2:]),
+    ]
     return np.stack(_philox(counter, key), axis=-1).ravel()[:count].astype(np.uint32)
 
 

@@ -135,7 +135,5 @@ def _held_out_slices(volume: Volume, scans: Scans) -> Arrays:
     measured = mask(volume.kspace.shape[2], EVALUATION_SEED)
     rows = transform_rows(volume.kspace, scans.size)
     slices = [processed(*pair, measured) for pair in zip(rows, volume.targets, strict=True)]
-    fields = {
-        name: np.stack([getattr(one, name) for one in slices]) for name in slices[0]._fields
-    }
+    fields = {name: np.stack([getattr(one, name) for one in slices]) for name in slices[0]._fields}
     return {**fields, "volume_max": np.full(len(rows), volume.largest, np.float32)}

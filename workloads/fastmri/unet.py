@@ -92,9 +92,7 @@ class ConvBlock(nn.Module):
     channels: int
 
     @nn.compact
-    def __call__(
-        self, x: jax.Array, *, train: bool, dropout_rate: float | jax.Array
-    ) -> jax.Array:
+    def __call__(self, x: jax.Array, *, train: bool, dropout_rate: float | jax.Array) -> jax.Array:
         """From float32 `[n, h, w, c]` to `[n, h, w, channels]`."""
         for _ in range(2):
             x = nn.Conv(self.channels, (3, 3), use_bias=False)(x)
