@@ -47,7 +47,7 @@ class Sizes(NamedTuple):
 
 SIZES: dict[Scale, Sizes] = {
     "full": Sizes(FASTMRI, batch_size=32, eval_batch_size=256),
-    "mini": Sizes(sample.SCANS, batch_size=8, eval_batch_size=20),
+    "mini": Sizes(sample.FORM, batch_size=8, eval_batch_size=20),
 }
 
 MINI = Facts(
