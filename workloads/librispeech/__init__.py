@@ -90,7 +90,7 @@ MINI_SIZES = Sizes(
         labels=sample.LONGEST_LABELS,
         evaluation_frames=(110,),
     ),
-    batch_size=16,
+    batch_size=8,
     eval_batch_size=56,
     eval_train_examples=200,
 )
@@ -102,12 +102,12 @@ SMALLER_BATCHES = {"librispeech_deepspeech_norm_and_spec_aug": 128}
 MINI = {
     "librispeech_conformer": Facts(
         target=Target("wer_plain", "min", validation=0.37963, test=0.422961),
-        limits=same_limits(step_hint=1000, runtime_seconds=180.0),
+        limits=same_limits(step_hint=2000, runtime_seconds=180.0),
         eval_period_seconds=3.0,
     ),
     "librispeech_deepspeech": Facts(
         target=Target("wer_plain", "min", validation=0.257123, test=0.271904),
-        limits=same_limits(step_hint=1000, runtime_seconds=180.0),
+        limits=same_limits(step_hint=2000, runtime_seconds=180.0),
         eval_period_seconds=3.0,
     ),
 }
