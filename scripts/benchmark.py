@@ -12,7 +12,8 @@ loop    wall time per step of the timed loop over that of the bare compiled step
 input   building a training batch on the host over the bare step that consumes it; for workloads on
         images: images per second and core of the training pipeline at scale full, beside plain
         decoding and resizing of the same files; for those on text: tokens, beside tokenising; on
-        speech: utterances, beside decoding FLAC; on clicks: lines, beside parsing their text
+        speech: utterances, beside decoding FLAC; on clicks: lines, beside parsing their text; on
+        scans: slices, beside transforming their measurements
 step    the bare compiled step on random data; needs no data and loads no data library
 decode  for workloads that translate: a batch decoded as evaluations do, and to the end of its room
 
@@ -22,6 +23,11 @@ ctc     the loss and its gradient
 framing the front-end
 lstm    a recurrent layer and its gradient
 buckets an evaluation of the mini set, with batches as short as their utterances allow
+
+For the workload on scans, beside the reference's or flax's way:
+
+similarity  the metric
+doubling    the transposed convolutions and their gradients
 """
 
 import argparse
@@ -49,6 +55,7 @@ WARM_UP_STEPS = 5
 # `yardstick(count)` return `unit`s per second and core.
 INPUTS = {
     "criteo1tb": "workloads.criteo1tb.throughput",
+    "fastmri": "workloads.fastmri.timing.throughput",
     "imagenet_resnet": "workloads.imagenet.throughput",
     "imagenet_vit": "workloads.imagenet.throughput",
     "wmt": "workloads.wmt.throughput",
@@ -69,6 +76,8 @@ COMPARISONS = {
     "ctc": _of_speech("ctc"),
     "framing": _of_speech("framing"),
     "buckets": _of_speech("buckets"),
+    "similarity": {"fastmri": "workloads.fastmri.timing.similarity"},
+    "doubling": {"fastmri": "workloads.fastmri.timing.doubling"},
     "lstm": {"librispeech_deepspeech": "workloads.librispeech.timing.lstm"},
 }
 

@@ -13,6 +13,7 @@ import pytest
 from algoperf_jax.errors import UserError
 from workloads.comparison import Compiled
 from workloads.criteo1tb import throughput as click_throughput
+from workloads.fastmri.timing import throughput as scan_throughput
 from workloads.imagenet import throughput
 from workloads.librispeech.timing import throughput as speech_throughput
 from workloads.wmt import decoding_time
@@ -159,3 +160,22 @@ def test_input_of_clicks_prints_lines_beside_parsing(monkeypatch, capsys):
     out = capsys.readouterr().out
     assert "327,346 lines of the sample, of 268 bytes" in out
     assert re.search(r"pipeline [\d,]+ lines/s/core, yardstick [\d,]+", out)
+
+
+def test_input_of_scans_prints_slices_beside_transforming(monkeypatch, capsys):
+    monkeypatch.setattr(scan_throughput, "_SLICES", 2)
+    monkeypatch.setattr(scan_throughput, "BATCH_SIZE", 2)
+    arguments = ["--workload=fastmri", "--part=input", "--count=4", "--repetitions=1"]
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
+    assert benchmark.main() == 0
+    out = capsys.readouterr().out
+    assert "6 volumes of 2 slices, 640 by 372" in out
+    assert re.search(r"pipeline [\d,]+ slices/s/core, yardstick [\d,]+", out)
+
+
+@pytest.mark.parametrize("part", ["similarity", "doubling"])
+def test_parts_of_scans_give_what_the_reference_s_ways_give(part, monkeypatch, capsys):
+    arguments = ["--workload=fastmri", f"--part={part}", "--repetitions=1"]
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
+    assert benchmark.main() == 0
+    assert re.search(r"plain [\d.]+ s, fast [\d.]+ s", capsys.readouterr().out)

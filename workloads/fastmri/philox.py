@@ -1,4 +1,4 @@
-"""The random numbers of TensorFlow's stateless generator on CPUs, which decide the benchmark's masks.
+"""The random numbers of TensorFlow's stateless generator on CPUs, of which masks are made.
 
 Philox 4x32-10 (Salmon et al. 2011) with TensorFlow's way from a seed to its key and counter.
 """

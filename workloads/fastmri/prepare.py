@@ -31,7 +31,7 @@ def prepare(
     report: Callable[[str], None] = print,
     scans: Scans = FASTMRI,
 ) -> Path:
-    """Makes a folder of arrays of the training volumes, and one of the others, in `data_dir/fastmri`.
+    """Makes folders of arrays of training and held-out volumes in `data_dir/fastmri`.
 
     Args:
       data_dir: where all workloads' data sets are kept.

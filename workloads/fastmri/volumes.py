@@ -64,8 +64,8 @@ def source_of(raw: Path, name: str) -> Path:
         if (raw / place).exists():
             return raw / place
     raise DataError(
-        f"{raw} has neither {' nor '.join(folders)}, as a folder or with .tar.xz; for fastmri --raw "
-        "takes the folder that has them"
+        f"{raw} has neither {' nor '.join(folders)}, as a folder or with .tar.xz; for fastmri "
+        "--raw takes the folder that has them"
     )
 
 
