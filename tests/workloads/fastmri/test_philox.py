@@ -39,5 +39,5 @@ def test_numbers_are_those_of_tensorflow(seed):
         for count in (1, 93, 640):
             expected = tf.random.stateless_uniform([count], seed=np.array(seed, np.int64))
             np.testing.assert_array_equal(uniforms(seed, count), expected.numpy())
-        folded = tf.random.experimental.stateless_fold_in(np.array(seed, np.int64), 123)
+        folded = tf.random.experimental.stateless_fold_in(np.array(seed, np.int64), np.int64(123))
     assert fold(seed, 123) == tuple(folded.numpy().tolist())
