@@ -9,6 +9,8 @@ batch_cache.py     evaluation batches kept in memory, up to a bound
 tfrecords.py       TFRecord files by record number
 tfds_folder.py     folders as TensorFlow Datasets keeps them: described, checked, written
 prepared_folder.py  what the kit knows of a prepared folder of whatever layout
+array_folder.py    plain arrays in a folder: written in parts, checked, mapped into memory
+made_once.py       folders that one process makes and the others wait for
 stored.py          where a workload's prepared data lie, and what to do when they do not
 preparation.py     from upstream's files to prepared data: disk, download, lock, conversion
 archives.py        zip and tar files unpacked safely
