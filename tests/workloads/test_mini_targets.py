@@ -64,10 +64,8 @@ def test_best_configuration_of_four_algorithms_was_repeated(table):
     assert chosen == {(best["submission"], str(best["point"]))}
 
 
-# Of the way from the untrained model to the target. BLEU still climbs steeply when a mini training
-# ends, and so does what a Conformer understands with the point that one draw for each algorithm
-# found, so seeds that learn to align a little later end lower.
-LARGEST_SPREAD = {"wmt": 0.12, "librispeech_conformer": 0.25}
+# Of the way from the untrained model to the target. BLEU still climbs when a mini training ends.
+LARGEST_SPREAD = {"wmt": 0.12}
 
 
 def test_seeds_differ_little(table):

@@ -114,6 +114,13 @@ def test_what_is_no_number_is_refused(content):
     assert str(caught.value) == message
 
 
+def test_bad_lines_far_within_a_block_are_numbered_right():
+    lines = [GOOD] * 2_500  # more than are parsed at a time
+    lines[2_399] = changed(2, "x")
+    with pytest.raises(DataError, match=r"day_3_07, line 12,400, field 2 is 'x'"):
+        parsed(*lines, first_line=10_001)
+
+
 @pytest.mark.parametrize("content", ["2", "0.5", "10"])
 def test_labels_are_zero_or_one(content):
     with pytest.raises(DataError, match=f"line 1, field 0 is '{content}', not a label"):
