@@ -167,9 +167,11 @@ class Submission:
       name: what records and folders call it; letters, digits, `_ . + -` and inner spaces.
       description: one line.
       hyperparameters: its default point; a given point must have the same names.
-      batch_size: `workload_name -> global batch size`; ValueError for a name it does not know,
-        which is then tried again with the name of the base workload, and after that the
-        workload's own batch size is used.
+      batch_size: `workload_name -> global batch size`, or None (a KeyError of the name is one,
+        too) where it has none of its own, which leaves it to the workload. At full scale it is
+        asked for the workload's name, then for that of its base; at scale mini for `<name>_mini`
+        alone, as sizes for the benchmark do not fit there. Anything else that it raises is an
+        error.
       objective: `hyperparameters -> Objective`.
       eval_view: `(state, hyperparameters) -> (params, model_state)` to evaluate with, from the
         whole `TrainState`; training goes on from the state it had.
@@ -185,7 +187,7 @@ class Submission:
     name: str = "unnamed"
     description: str = ""
     hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    batch_size: Callable[[str], int] | None = None
+    batch_size: Callable[[str], int | None] | None = None
     objective: Callable[[Hyperparameters], Objective] = objective_from_hyperparameters
     eval_view: Callable[[TrainState, Hyperparameters], tuple[Params, ModelState]] | None = None
     select: SelectFn = next_batch

@@ -17,6 +17,7 @@ from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import Tuning
 from algoperf_jax.submission import Submission
+from algoperf_jax.trial.batch_size import own_batch_size
 from algoperf_jax.trial.checkpoints import Checkpoints
 from algoperf_jax.trial.programs import Programs
 from algoperf_jax.trial.settings import Settings
@@ -220,9 +221,7 @@ def check_name_is_forgotten(
         return []
     texts: dict[str, str] = {}
     for name in names:
-        try:
-            submission.batch_size(name)
-        except ValueError:
+        if own_batch_size(submission, name) is None:
             continue
         texts.setdefault(_program_text(workload, submission, trial), name)
         if len(texts) > 1:

@@ -2,6 +2,7 @@
 
 settings.py     what is chosen for it
 setup.py        everything chosen, checked and derived before the clock starts
+batch_size.py   the global batch size, and who chose it
 training.py     the timed loop: train until an evaluation is due, evaluate, record
 step.py         the training step as the program of one replica
 programs.py     the compiled programs of a trial

@@ -66,8 +66,8 @@ class Lines:
         processes = f" in {layout.process_count} processes" if layout.process_count > 1 else ""
         self._say(
             f"{trial.workload.name} ({trial.workload.scale}) with {trial.submission.name}, batch "
-            f"{problem.batch_size}, replicas {layout.count} on {len(layout.devices)} "
-            f"{layout.devices[0].platform} device(s){processes}"
+            f"{problem.batch_size} (chosen by {trial.batch_size_chosen_by}), replicas {layout.count} on "
+            f"{len(layout.devices)} {layout.devices[0].platform} device(s){processes}"
         )
         self._say(
             f"target: validation {self._name} {self._goal} "

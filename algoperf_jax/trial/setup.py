@@ -1,6 +1,5 @@
 """A trial before its clock starts: everything chosen, checked and derived."""
 
-import contextlib
 import dataclasses
 import zlib
 from pathlib import Path
@@ -16,6 +15,7 @@ from algoperf_jax.parameters import Params, describe
 from algoperf_jax.problem import Hyperparameters, Problem, TrainState
 from algoperf_jax.rules import RuleSet, rule_set
 from algoperf_jax.submission import Objective, Submission
+from algoperf_jax.trial.batch_size import chosen_batch_size
 from algoperf_jax.trial.environment import describe_environment
 from algoperf_jax.trial.replicas import Replicas, replicas_on
 from algoperf_jax.trial.settings import Settings
@@ -37,6 +37,7 @@ class Trial:
       optimizer: what the submission's factory made of these.
       layout: the replicas on their devices.
       data: the workload's data, opened.
+      batch_size_chosen_by: for people, who chose the problem's batch size.
       data_seed: seed of the order of training data.
       submission_source: the submission's identity, see `identity.source_identity`.
       init_key, loop_key: uint32 `[2]`, for the initial model and for the steps.
@@ -50,6 +51,7 @@ class Trial:
     optimizer: optax.GradientTransformation
     layout: Replicas
     data: Data
+    batch_size_chosen_by: str
     data_seed: int
     submission_source: str | None
     init_key: jax.Array
@@ -138,7 +140,7 @@ def set_up(
     workload = workload.under(workload, rules.conditions)
     hyperparameters = submission.point(settings.hyperparameters)
     _check_objective(submission, hyperparameters)
-    batch_size = settings.batch_size or chosen_batch_size(workload, submission)
+    batch_size, chosen_by = chosen_batch_size(workload, submission, settings.batch_size)
     count = settings.replicas or _default_replicas(workload, batch_size, rules)
     for what, size in (("batch size", batch_size), ("eval batch size", workload.eval_batch_size)):
         if size % count:
@@ -176,6 +178,7 @@ def set_up(
         optimizer=_optimizer(submission, hyperparameters, problem),
         layout=layout,
         data=data,
+        batch_size_chosen_by=chosen_by,
         data_seed=int(data_key[0]),
         submission_source=source_identity(submission),
         init_key=init_key,
@@ -263,27 +266,6 @@ def _optimizer(
             f"optimizer factory, found {type(transformation).__name__}"
         )
     return transformation
-
-
-def chosen_batch_size(workload: Workload, submission: Submission) -> int:
-    """The submission's global batch size for the workload, or the workload's own.
-
-    A submission's table is about the benchmark itself: at scale mini it is asked for
-    `<name>_mini`; at full scale for the workload's name, then for that of its base.
-    """
-    if submission.batch_size is not None:
-        mini = workload.scale == "mini"
-        names = [f"{workload.name}_mini"] if mini else [workload.name, workload.base_name]
-        for name in names:
-            with contextlib.suppress(ValueError):
-                size = submission.batch_size(name)
-                if not isinstance(size, int) or size < 1:
-                    raise UserError(
-                        f"submission {submission.name!r}: batch_size({name!r}) gives {size!r}; a "
-                        "positive int is needed, or a ValueError to leave it to the workload"
-                    )
-                return size
-    return workload.batch_size
 
 
 def trial_key(workload: str, seed: int, study: int, trial: int) -> jax.Array:

@@ -30,7 +30,9 @@ def test_pipe_gets_plain_lines_with_the_summary_last():
     text = shown(io.StringIO(), max_steps=60, eval_every_steps=10)
     assert "\r" not in text
     lines = text.splitlines()
-    assert lines[0].startswith("toy (mini) with adamw, batch 32, replicas 1 on 1 cpu device(s)")
+    assert lines[0].startswith(
+        "toy (mini) with adamw, batch 32 (chosen by the workload), replicas 1 on 1 cpu device(s)"
+    )
     assert lines[1].startswith("target: validation score >= -1 within")
     assert any("target reached at step" in line for line in lines)
 

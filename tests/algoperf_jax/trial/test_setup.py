@@ -1,6 +1,5 @@
 """What is checked and derived before a trial's clock starts."""
 
-import dataclasses
 from pathlib import Path
 
 import jax
@@ -12,7 +11,7 @@ from toy_workload import dataset, toy
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import rule_set
 from algoperf_jax.trial.settings import Settings
-from algoperf_jax.trial.setup import chosen_batch_size, set_up
+from algoperf_jax.trial.setup import set_up
 from algoperf_jax.trial.training import train
 
 
@@ -78,26 +77,6 @@ def test_optimizer_state_may_hold_python_numbers(tmp_path):
 
     result = run(submission=sgd(optimizer=optimizer), folder=tmp_path / "trial", max_steps=3)
     assert result.state.opt_state["n"] == 3, result.traceback
-
-
-@pytest.mark.parametrize(
-    ("sizes", "name", "scale", "chosen"),
-    [
-        ({"toy_gelu": 8, "toy": 16}, "toy_gelu", "full", 8),
-        ({"toy": 16}, "toy_gelu", "full", 16),
-        ({"other": 16}, "toy_gelu", "full", 32),
-        ({"toy": 16}, "toy", "mini", 32),
-        ({"toy_mini": 4}, "toy", "mini", 4),
-    ],
-)
-def test_batch_size_falls_back_to_base_and_workload(sizes, name, scale, chosen):
-    def batch_size(name):
-        if name not in sizes:
-            raise ValueError(name)
-        return sizes[name]
-
-    workload = dataclasses.replace(toy(), name=name, scale=scale)
-    assert chosen_batch_size(workload, sgd(batch_size=batch_size)) == chosen
 
 
 def test_data_are_opened_once_and_handed_on():
