@@ -66,7 +66,8 @@ class Lines:
         processes = f" in {layout.process_count} processes" if layout.process_count > 1 else ""
         self._say(
             f"{trial.workload.name} ({trial.workload.scale}) with {trial.submission.name}, batch "
-            f"{problem.batch_size} (chosen by {trial.batch_size_chosen_by}), replicas {layout.count} on "
+            f"{problem.batch_size} (chosen by {trial.batch_size_chosen_by}), "
+            f"replicas {layout.count} on "
             f"{len(layout.devices)} {layout.devices[0].platform} device(s){processes}"
         )
         self._say(
