@@ -69,4 +69,7 @@ def training_examples() -> dict[str, int]:
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Without an accelerator, two devices to compare; flags of the environment come later and win.
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count=2 {flags}".strip()
     answer_for(main)

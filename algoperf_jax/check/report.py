@@ -150,6 +150,8 @@ def _training(
                 names = list(known.base)
                 found = runs.check_name_is_forgotten(workload, submission, names, trial)
                 yield _done("the step does not depend on the workload's name", found)
+                found = runs.check_devices(workload, submission, trial)
+                yield _done("the step does not depend on the number of devices", found)
 
 
 def _done(name: str, findings: Sequence[Finding]) -> Check:

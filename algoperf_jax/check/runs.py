@@ -15,11 +15,13 @@ from algoperf_jax.check.source import Finding
 from algoperf_jax.contracts import check_arrays
 from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import UserError
+from algoperf_jax.parameters import Params
 from algoperf_jax.rules import Tuning
 from algoperf_jax.submission import Submission
 from algoperf_jax.trial.batch_size import own_batch_size
 from algoperf_jax.trial.checkpoints import Checkpoints
 from algoperf_jax.trial.programs import Programs
+from algoperf_jax.trial.replicas import Replicas
 from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.setup import Trial, set_up
 from algoperf_jax.trial.step import training_step
@@ -30,6 +32,8 @@ STEPS = 2
 MOST_FIXED_POINTS = 5
 """Points that a list in place of a search space may have."""
 DRAWN_POINTS = 5
+LARGEST_DIFFERENCE = 0.01
+"""Of the first steps of two layouts, in units of their length; rounding is far below."""
 LEFT_OVER_SECONDS = 0.1
 """How long the transfer of the next batch may still take after the device was drained."""
 
@@ -234,6 +238,49 @@ def check_name_is_forgotten(
                 )
             ]
     return []
+
+
+def check_devices(workload: Workload, submission: Submission, trial: Trial) -> list[Finding]:
+    """Whether two devices with a replica each take the step that one device takes with both.
+
+    Nothing is checked where there is one device only, or where two do not divide the batch.
+
+    Args:
+      workload, submission: of the trial.
+      trial: any trial of the submission.
+    """
+    if jax.local_device_count() < 2 or trial.problem.batch_size % 2:
+        return []
+    steps = []
+    for devices in (1, 2):
+        layout = Replicas(
+            2, tuple(jax.local_devices()[:devices]), matmul_precision=trial.layout.matmul_precision
+        )
+        problem = dataclasses.replace(trial.problem, num_replicas=2)
+        there = dataclasses.replace(trial, layout=layout, problem=problem)
+        programs = Programs(there)
+        programs.set_knobs(submission.control.knobs if submission.control else {})
+        initial = jax.device_get(there.initial_state())
+        batch = next(there.training_batches())
+        state, _ = programs.step(None)(layout.put_state(initial), batch, programs.inputs(0.0))
+        after = layout.fetch_state(state).params
+        steps.append(_flat(after) - _flat(initial.params))
+    one, two = steps
+    apart = float(np.linalg.norm(two - one))
+    length = float(np.linalg.norm(one))
+    if apart <= LARGEST_DIFFERENCE * length:
+        return []
+    return [
+        violation(
+            f"{workload.name}: on two devices the first step is another one than on one device: "
+            f"their difference is {apart / length if length else np.inf:.3g} times as long as the "
+            "step; a sum or mean over the batch may be taken on each device alone"
+        )
+    ]
+
+
+def _flat(params: Params) -> np.ndarray:
+    return np.concatenate([np.ravel(np.float64(x)) for x in jax.tree.leaves(params)])
 
 
 def _program_text(workload: Workload, submission: Submission, trial: Trial) -> str:

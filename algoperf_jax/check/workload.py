@@ -32,7 +32,8 @@ from algoperf_jax.errors import DataError, UserError
 from algoperf_jax.parameters import describe
 from algoperf_jax.rules import RULE_SETS
 from algoperf_jax.trial.evaluation import SPLITS, Evaluator, check_metrics
-from algoperf_jax.trial.replicas import Replicas, gather, replicas_on, sum_over_replicas
+from algoperf_jax.trial.linear import gathered
+from algoperf_jax.trial.replicas import Replicas, replicas_on, sum_over_replicas
 from algoperf_jax.workload import (
     AXIS,
     LANE,
@@ -244,7 +245,7 @@ def _summed_gradient(workload: Workload, layout: Replicas) -> Any:
 
         lanes = layout.lanes_of(workload.collective_forward)
         grads, values = sum_over_replicas(replica, batches, _key(), lanes)
-        return grads, gather(values)
+        return grads, gathered(values)
 
     batches = layout.put_batch(workload.example_batch(_share()))
     stacked = layout.map(program)(*layout.put_state((params, state)), batches)

@@ -21,6 +21,7 @@ import numpy as np
 
 from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import UserError
+from algoperf_jax.trial import linear
 from algoperf_jax.workload import AXIS, LANE
 
 MOST_UNROLLED = 8
@@ -250,14 +251,7 @@ def sum_over_replicas(
             return _add(total, terms), kept
 
         sums, kept = jax.lax.scan(add, zeros, (batches, keys))
-    if jax.lax.axis_size(AXIS) == 1:  # XLA would copy the gradient all the same
-        return sums, kept
-    return jax.lax.psum(sums, AXIS), kept
-
-
-def gather(kept: Any) -> Any:
-    """Inside a mapped program: the `[lanes, ...]` of every device as one `[replicas, ...]`."""
-    return jax.tree.map(lambda x: jax.lax.all_gather(x, AXIS, tiled=True), kept)
+    return linear.total(sums), kept
 
 
 def each_replica(program: Callable[[Any], Any], batches: Any, lanes: Lanes) -> Any:

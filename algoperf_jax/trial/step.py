@@ -19,7 +19,7 @@ from algoperf_jax.objective_ranges import OBJECTIVE_RANGES, check_objective_valu
 from algoperf_jax.parameters import Params
 from algoperf_jax.problem import Hyperparameters, Problem, TrainState
 from algoperf_jax.submission import Gradient, Objective, StepContext, Submission, ValueAndGradFn
-from algoperf_jax.trial import replicas
+from algoperf_jax.trial import linear, replicas
 from algoperf_jax.workload import Batch, BatchNormMode, ModelState, Workload
 
 Logs = dict[str, jax.Array]
@@ -144,6 +144,12 @@ def gradient_function(
                 f"{', '.join(get_args(BatchNormMode))}"
             )
         rate = problem.default_dropout_rate if dropout_rate is None else dropout_rate
+        # All of these may be differentiated by; Python numbers cannot, and may mean something else.
+        given_state = model_state
+        params, model_state = linear.enter((params, model_state))
+        rate, label_smoothing = (
+            linear.enter(x) if isinstance(x, jax.Array) else x for x in (rate, label_smoothing)
+        )
 
         def summed_loss(params: Params, part: Batch, key: jax.Array) -> tuple:
             outputs, new_state = workload.apply(
@@ -179,33 +185,29 @@ def gradient_function(
             # Equal copies would not survive a sum and a division unchanged.
             model_state=_mean(states, problem.num_replicas)
             if batch_norm == "update"
-            else model_state,
+            else given_state,
             grads=jax.tree.map(lambda g: g / count, grads),
-            per_example=replicas.gather(losses),
+            per_example=linear.gathered(losses),
         )
 
     return value_and_grad
 
 
 def _differentiable(value: Callable, gradient: Callable) -> Callable[..., jax.Array]:
-    """`value(params)` with its derivative from `gradient`.
+    """`value(params)` with its derivative from `gradient`, which takes one replica at a time.
 
-    Reverse mode must not go through the reduction over replicas: inside a mapped program the
-    derivative of a sum over devices is each device's own part, multiplied by their number.
+    To differentiate `value` itself would keep what all replicas of a device have computed.
     """
 
-    @jax.custom_vjp
+    @jax.custom_jvp
     def function(params: Params) -> jax.Array:
         return value(params)
 
-    def forward(params: Params) -> tuple[jax.Array, Params]:
-        found = gradient(params)
-        return found.loss, found.grads
-
-    def backward(grads: Params, cotangent: jax.Array) -> tuple[Params]:
-        return (jax.tree.map(lambda g: cotangent * g, grads),)
-
-    function.defvjp(forward, backward)
+    @function.defjvp
+    def derivative(primals: tuple[Params], tangents: tuple[Params]) -> tuple[jax.Array, jax.Array]:
+        found = gradient(*primals)
+        products = jax.tree.map(lambda g, t: (g * t).sum(), found.grads, *tangents)
+        return found.loss, sum(jax.tree.leaves(products), jnp.float32(0))
 
     # optax's line searches hand on, and insist on handing on, all that was offered beside it.
     def value_fn(

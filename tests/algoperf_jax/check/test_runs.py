@@ -131,6 +131,21 @@ def test_points_that_the_optimizer_cannot_take_are_reported(tmp_path):
     assert "its optimizer factory raised ValueError: too small" in texts(found)
 
 
+def test_a_step_that_depends_on_the_number_of_devices_is_found(tmp_path):
+    def alone(context, state, batch, rng):
+        """Each device adds up what it has itself."""
+        own = jax.tree.map(lambda x: x[:1], batch)
+        found = context.value_and_grad(state.params, state.model_state, batch, rng)
+        share = own["weights"].sum() * jax.lax.psum(1.0, "replica")
+        params = jax.tree.map(lambda p, g: p - 0.1 * share * g, state.params, found.grads)
+        return state._replace(params=params), {"loss": found.loss}
+
+    for submission, guilty in ((ADAM, False), (changed(step=alone), True)):
+        trial = set_up(toy(), submission, SETTINGS, tmp_path)
+        found = check.check_devices(toy(), submission, trial)
+        assert ("on two devices the first step is another one" in texts(found)) == guilty
+
+
 def test_a_name_that_batch_size_has_kept_is_found(tmp_path):
     kept = ["nothing"]
 
