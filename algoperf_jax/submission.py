@@ -93,6 +93,9 @@ class Gradient(NamedTuple):
 class ValueAndGradFn(Protocol):
     """The mean loss over the global batch and its gradient; equal on all replicas.
 
+    What it returns may be differentiated by parameters, model state, dropout rate and label
+    smoothing, in both modes and to any order, on any number of devices.
+
     Args:
       params: where the gradient is taken.
       model_state: the batch-norm statistics that the forward pass begins with.

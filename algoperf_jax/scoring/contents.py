@@ -60,6 +60,10 @@ def contents_of(paths: Sequence[Path]) -> Contents:
                 tidy[str(file)] = read_tidy(file)
             except UserError as error:
                 warnings.append(InputWarning("unreadable file", f"{error}; skipped"))
+                continue
+            if lines := tidy[str(file)].left_out:
+                text = f"{file}: {lines}; left out, the other lines count"
+                warnings.append(InputWarning("bad line", text))
     return Contents(list(folders.values()), tidy, list(dict.fromkeys(warnings)))
 
 

@@ -1,5 +1,7 @@
-"""CSV text to numbers, many files at once, naming each file that is not what it should be."""
+"""CSV text to numbers, many files at once, naming each file and line that is not one."""
 
+import codecs
+import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -17,10 +19,12 @@ class Parsed(NamedTuple):
     Attributes:
       rows: `file` (UInt32, position in the sequence of texts) and the columns asked for.
       faults: position -> what is wrong with that file; it has no rows then.
+      left_out: position -> which of the file's lines are not among the rows, and why.
     """
 
     rows: pl.DataFrame
     faults: dict[int, str]
+    left_out: dict[int, str]
 
 
 def evaluations(texts: Sequence[bytes], metrics: Sequence[str]) -> Parsed:
@@ -35,6 +39,7 @@ def evaluations(texts: Sequence[bytes], metrics: Sequence[str]) -> Parsed:
     Returns:
       Columns `file`, `step`, `seconds`, `value` (Float64; NaN where the value is missing).
     """
+    texts = [plain(text) for text in texts]
     groups = defaultdict(list)
     for position, (text, metric) in enumerate(zip(texts, metrics, strict=True)):
         header = text[: text.find(b"\n") + 1] or text
@@ -47,10 +52,9 @@ def evaluations(texts: Sequence[bytes], metrics: Sequence[str]) -> Parsed:
         columns = dict.fromkeys(wanted, pl.Float64)
         part = _numbers(_strings(header, bodies, wanted), columns, required=wanted[:2])
         named = part.rows.rename(dict(zip(wanted, NUMBERS, strict=True)))
-        parts.append(Parsed(named, part.faults))
+        parts.append(part._replace(rows=named))
     nothing = pl.DataFrame(schema={"file": pl.UInt32, **NUMBERS})
-    rows = pl.concat([nothing, *(part.rows for part in parts)])
-    return Parsed(rows, {k: v for part in parts for k, v in part.faults.items()})
+    return _joined([Parsed(nothing, {}, {}), *parts])
 
 
 def table(
@@ -63,10 +67,26 @@ def table(
       columns: by name the type, String, Int64 or Float64.
       optional: those among them that may be empty in a row (null, or NaN for Float64).
     """
+    text = plain(text)
     header = text[: text.find(b"\n") + 1] or text
     part = _strings(header, {0: text[len(header) :]}, list(columns))
     required = [name for name in columns if name not in optional]
     return _numbers(part, columns, required)
+
+
+def plain(text: bytes) -> bytes:
+    """The text as UTF-8 without a byte-order mark, whatever mark it has."""
+    if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return text.decode("utf-16", "replace").encode()
+    return text.removeprefix(codecs.BOM_UTF8)
+
+
+def _joined(parts: Sequence[Parsed]) -> Parsed:
+    return Parsed(
+        pl.concat([part.rows for part in parts]),
+        {k: fault for part in parts for k, fault in part.faults.items()},
+        {k: lines for part in parts for k, lines in part.left_out.items()},
+    )
 
 
 def _strings(header: bytes, bodies: Mapping[int, bytes], wanted: Sequence[str]) -> Parsed:
@@ -75,15 +95,21 @@ def _strings(header: bytes, bodies: Mapping[int, bytes], wanted: Sequence[str]) 
     names = header.decode("utf-8", "replace").rstrip("\r\n").split(",")
     missing = [column for column in wanted if names.count(column) != 1]
     if not header.endswith(b"\n"):
-        return Parsed(empty, dict.fromkeys(bodies, "it ends within its first line"))
+        return Parsed(empty, dict.fromkeys(bodies, "it ends within its first line"), {})
     if missing:
         found = f"has no column {missing[0]!r}" if missing[0] not in names else "repeats a column"
-        return Parsed(empty, dict.fromkeys(bodies, f"its first line {found}"))
-    faults = {k: fault for k, body in bodies.items() if (fault := _fault(body, len(names)))}
-    good = {k: body.rstrip(b"\r\n") + b"\n" for k, body in bodies.items() if body.strip()}
-    good = {k: body for k, body in good.items() if k not in faults}
+        return Parsed(empty, dict.fromkeys(bodies, f"its first line {found}"), {})
+    left_out: dict[int, str] = {}
+    good = {}
+    for position, body in bodies.items():
+        # Commas and line ends inside quotes separate nothing; such files are left to the parser.
+        if b'"' not in body:
+            body, dropped = _whole_lines(body, header)
+            left_out |= {position: dropped} if dropped else {}
+        if body.strip():
+            good[position] = body.rstrip(b"\r\n") + b"\n"
     if not good:
-        return Parsed(empty, faults)
+        return Parsed(empty, {}, left_out)
     positions = [names.index(column) for column in wanted]
     numbered = ",".join(map(str, range(len(names)))).encode() + b"\n"
     try:
@@ -92,48 +118,63 @@ def _strings(header: bytes, bodies: Mapping[int, bytes], wanted: Sequence[str]) 
             columns=[str(position) for position in sorted(positions)],
             infer_schema=False,
         )
-        lines = np.array([body.count(b"\n") for body in good.values()])
-        if strings.height != lines.sum() and len(good) > 1:
+        counts = np.array([body.count(b"\n") for body in good.values()])
+        if strings.height != counts.sum() and len(good) > 1:
             raise pl.exceptions.ComputeError("quoted line ends")
     except pl.exceptions.PolarsError as error:
-        if len(good) == 1:
-            ((position, body),) = good.items()
-            fault = _ragged(body, len(names)) or str(error).splitlines()[0]
-            return Parsed(empty, {**faults, position: fault})
-        parts = [_strings(header, {k: body}, wanted) for k, body in good.items()]
-        faults |= {k: v for part in parts for k, v in part.faults.items()}
-        return Parsed(pl.concat([part.rows for part in parts]), faults)
-    files = np.repeat(np.array(list(good), np.uint32), lines if len(good) > 1 else strings.height)
+        if len(good) > 1:
+            parts = [_strings(header, {k: body}, wanted) for k, body in good.items()]
+            return _joined([Parsed(empty, {}, left_out), *parts])
+        ((position, body),) = good.items()
+        whole, dropped = _whole_lines(body, header)
+        if not dropped:
+            return Parsed(empty, {position: str(error).splitlines()[0]}, left_out)
+        part = _strings(header, {position: whole}, wanted)
+        return part._replace(left_out={position: dropped, **part.left_out})
+    files = np.repeat(np.array(list(good), np.uint32), counts if len(good) > 1 else strings.height)
     columns = [pl.col(str(p)).alias(name) for name, p in zip(wanted, positions, strict=True)]
-    return Parsed(strings.select(pl.Series("file", files), *columns), faults)
+    return Parsed(strings.select(pl.Series("file", files), *columns), {}, left_out)
 
 
-def _fault(body: bytes, width: int) -> str | None:
-    """What is wrong with the lines of a file, judged by its bytes."""
-    if not body.strip():
-        return None
-    if not body.endswith(b"\n"):
-        return "its last line is cut off (no line end)"
-    body = body.rstrip(b"\r\n")
-    # Commas inside quotes separate nothing; such files are left to the parser.
-    if b'"' not in body and body.count(b",") != (width - 1) * (body.count(b"\n") + 1):
-        return _ragged(body, width)
-    return None
+def _whole_lines(body: bytes, header: bytes) -> tuple[bytes, str | None]:
+    """The lines with as many values as the header has, and which others there are, if any.
+
+    A header that is repeated is none of them. The last line needs no line end.
+    """
+    commas = header.count(b",")
+    head, body = header.strip(), body.rstrip(b"\r\n")
+    if not body:
+        return body, None
+    lines = body.split(b"\n")
+    plain_lines = b'"' not in body and head not in body
+    if plain_lines and all(line.count(b",") == commas for line in lines):
+        return body, None
+    kept, dropped = [], []
+    for number, line in enumerate(lines, 2):
+        if line.strip() == head:
+            dropped.append(f"line {number} repeats the first line")
+        elif _values(line) != commas + 1:
+            dropped.append(f"line {number} does not have {commas + 1} values")
+        else:
+            kept.append(line)
+    if not dropped:
+        return body, None
+    more = f" (and {len(dropped) - 1} more lines are left out)" if len(dropped) > 1 else ""
+    return b"\n".join(kept), dropped[0] + more
 
 
-def _ragged(body: bytes, width: int) -> str | None:
-    """The first line with too few or too many values."""
-    for number, line in enumerate(body.splitlines(), 2):
-        if line.count(b",") != width - 1:
-            return f"line {number} does not have {width} values"
-    return None
+def _values(line: bytes) -> int:
+    """How many values a line has."""
+    if b'"' not in line:
+        return line.count(b",") + 1
+    return len(next(csv.reader([line.decode("utf-8", "replace")]), []))
 
 
 def _numbers(
     part: Parsed, columns: Mapping[str, pl.DataType | type[pl.DataType]], required: Sequence[str]
 ) -> Parsed:
-    """The strings as numbers; files with anything else become faults."""
-    rows, faults = part
+    """The strings as numbers; rows with anything else are left out."""
+    rows, faults, left_out = part
     for name, kind in columns.items():
         cell = pl.col(name).str.strip_chars()
         cell = pl.when(cell != "").then(cell)
@@ -145,12 +186,14 @@ def _numbers(
                 bad = bad | ~number.is_finite()
         if kind == pl.Int64:
             bad = bad | (number != number.round())
-        wrong = rows.filter(bad).group_by("file", maintain_order=True).first()
-        for file, text in wrong.select("file", name).iter_rows():
+        bad = bad.fill_null(False)
+        wrong = rows.filter(bad).group_by("file", maintain_order=True)
+        for file, text, count in wrong.agg(pl.col(name).first(), pl.len()).iter_rows():
             shown = repr(text[:40]) if text else "nothing"
-            faults = {**faults, file: f"{shown} stands where a number is due, under {name!r}"}
-        if wrong.height:
-            rows = rows.filter(~pl.col("file").is_in(wrong["file"].to_list()))
+            more = f" (and in {count - 1} more lines, which are left out)" if count > 1 else ""
+            found = f"{shown} stands where a number is due, under {name!r}{more}"
+            left_out = {file: found, **left_out}
+        rows = rows.filter(~bad)
         if kind == pl.Int64:
             # An optional whole number may be written as nan; that is no number.
             rows = rows.with_columns(number.fill_nan(None).cast(pl.Int64))
@@ -158,4 +201,4 @@ def _numbers(
             rows = rows.with_columns(number.fill_null(float("nan")))
         else:
             rows = rows.with_columns(cell)
-    return Parsed(rows, faults)
+    return Parsed(rows, faults, left_out)

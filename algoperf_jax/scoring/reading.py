@@ -201,7 +201,7 @@ def _trials(folders: Sequence[Logged], tidy: Mapping[str, TidyFile]) -> pl.DataF
             schema={**KEYS, "file": pl.String},
         ).with_columns(pl.lit("folder").alias("form"))
     ]
-    for file, (form, rows) in tidy.items():
+    for file, (form, rows, _) in tidy.items():
         own = rows.select(*KEYS)
         own = own.unique(maintain_order=True) if form == "evaluations" else own
         parts.append(own.with_columns(pl.lit(file).alias("file"), pl.lit(form).alias("form")))
@@ -215,7 +215,7 @@ def _runs(
     logs = trials.filter(pl.col("form") == "folder")
     rows, warnings = _logged(logs, protocol)
     evaluations, summaries = [rows], list[pl.DataFrame]()
-    for file, (form, content) in tidy.items():
+    for file, (form, content, _) in tidy.items():
         own = trials.filter((pl.col("file") == file) & (pl.col("form") == form))
         joined = content.join(own.select("run", *KEYS), on=list(KEYS)).drop(*KEYS)
         # A run that a summary lists twice has been complained about; either line will do.
@@ -250,10 +250,14 @@ def _logged(logs: pl.DataFrame, protocol: ScoringProtocol) -> checks.Checked:
             text = f"{file} cannot be read: {error.strerror}; skipped"
             warnings.append(InputWarning("unreadable file", text))
     metrics = [protocol.facts[workload].target.metric for workload in logs["workload"]]
-    rows, faults = csv_numbers.evaluations(texts, metrics)
+    rows, faults, left_out = csv_numbers.evaluations(texts, metrics)
     warnings += [
         InputWarning("unreadable file", f"{files[position]}: {fault}; skipped")
         for position, fault in sorted(faults.items())
+    ]
+    warnings += [
+        InputWarning("bad line", f"{files[position]}: {lines}; left out, the other lines count")
+        for position, lines in sorted(left_out.items())
     ]
     runs = logs["run"].to_numpy()[rows["file"].to_numpy()]
     return rows.drop("file").with_columns(pl.Series("run", runs, pl.UInt32)), warnings

@@ -43,10 +43,12 @@ class TidyFile(NamedTuple):
       rows: `KEYS` and `step`, `seconds`, `value` (as `csv_numbers.evaluations`), or `KEYS` and
         `num_evals`, `eval_index` (Int64; from 0, null for a miss), `step` and `seconds` (Float64;
         at the target, infinity for a miss).
+      left_out: which lines are not among the rows, and why; None: they all are.
     """
 
     form: Literal["evaluations", "runs"]
     rows: pl.DataFrame
+    left_out: str | None
 
 
 def read_tidy(path: Path) -> TidyFile:
@@ -61,15 +63,18 @@ def read_tidy(path: Path) -> TidyFile:
             text = gzip.decompress(text)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
+    text = csv_numbers.plain(text)
     names = text[: text.find(b"\n")].decode("utf-8", "replace").rstrip("\r").split(",")
     form: Literal["evaluations", "runs"] = "runs" if "num_evals" in names else "evaluations"
     optional = ("validation_value", *list(RUNS)[-3:])
-    rows, faults = csv_numbers.table(text, RUNS if form == "runs" else EVALUATIONS, optional)
+    rows, faults, left_out = csv_numbers.table(
+        text, RUNS if form == "runs" else EVALUATIONS, optional
+    )
     if faults:
         raise UserError(f"{path} is not a tidy table: {faults[0]}")
     if form == "evaluations":
         renamed = {"global_step": "step", "score": "seconds", "validation_value": "value"}
-        return TidyFile(form, rows.drop("file").rename(renamed))
+        return TidyFile(form, rows.drop("file").rename(renamed), left_out.get(0))
     reached = pl.col("time_at_target").is_finite()
     return TidyFile(
         form,
@@ -80,6 +85,7 @@ def read_tidy(path: Path) -> TidyFile:
             pl.when(reached).then("step_at_target").otherwise(float("inf")).alias("step"),
             pl.when(reached).then("time_at_target").otherwise(float("inf")).alias("seconds"),
         ),
+        left_out.get(0),
     )
 
 

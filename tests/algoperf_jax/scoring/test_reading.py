@@ -71,15 +71,8 @@ def test_a_trial_without_evaluations_exists(
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (HEADER + b"1,5.0,0.1\n2,9.0,0.", "cut off"),
-        (HEADER + b"1,5.0,0.1\n2,9\n", "line 3 does not have 3 values"),
-        (HEADER + b"1,5.0,0.1,7\n2,9\n", "line 2 does not have 3 values"),
         (HEADER[:-20], "ends within its first line"),
-        (HEADER + b"1,5.0,0.1\n2,9.0x,0.7\n", "'9.0x' stands where a number is due"),
-        (HEADER + b"1,5.0,\x00\x01\n", "stands where a number is due"),
         (HEADER + b"1,\xff\xfe,0.1\n", ""),
-        (HEADER + b"1,,0.7\n", "nothing stands where a number is due, under 'score'"),
-        (HEADER + b"1,nan,0.7\n", "'nan' stands where a number is due"),
         (b"global_step,score,validation/loss\n1,5.0,0.7\n", "no column 'validation/accuracy'"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "no column 'global_step'"),
     ],
@@ -99,6 +92,66 @@ def test_a_bad_file_is_named_and_skipped_and_the_others_count(
         ("alpha", 0, 2): float("inf"),
         ("alpha", 0, 3): 6.0,
     }
+
+
+GOOD = HEADER + b"1,5.0,0.1\n2,8.0,0.7\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (GOOD + b"3,9.0", "line 4 does not have 3 values"),
+        (GOOD + b"3,9\n", "line 4 does not have 3 values"),
+        (
+            HEADER + b"1,5.0,0.1,7\n2,9\n2,8.0,0.7\n",
+            "line 2 does not have 3 values (and 1 more lines are left out)",
+        ),
+        (HEADER + b"1,5.0,0.1,7\n2,8.0,0.7\n2,9\n", "line 2 does not have 3 values (and 1 more"),
+        (GOOD + HEADER + b"3,9.0,0.8\n", "line 4 repeats the first line"),
+        (GOOD + b"3,9.0x,0.7\n", "'9.0x' stands where a number is due, under 'score'"),
+        (GOOD + b"3,9.0,\x00\x01\n", "stands where a number is due"),
+        (GOOD + b"3,,0.7\n", "nothing stands where a number is due, under 'score'"),
+        (
+            HEADER + b"1,nan,0.7\n2,8.0,0.7\nnan,nan,nan\n",
+            "'nan' stands where a number is due, under 'global_step'",
+        ),
+        (
+            GOOD + b"3,x,0.7\n4,y,0.8\n",
+            "'x' stands where a number is due, under 'score' (and in 1 more lines",
+        ),
+        (HEADER + b'"1","5.0",0.1\n2,8.0,0.7\n3,"9', "line 4 does not have 3 values"),
+    ],
+)
+def test_a_bad_line_is_named_and_the_others_count(
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, content: bytes, why: str
+) -> None:
+    write_trial(HEADER + b"1,6.0,0.7\n", trial=1)
+    bad = write_trial(content, trial=2)
+    found = records()
+    (text,) = warnings(found)
+    assert text.startswith(f"{bad / 'eval_measurements.csv'}: ")
+    assert why in text and text.endswith("; left out, the other lines count")
+    assert times(found) == {("alpha", 0, 1): 6.0, ("alpha", 0, 2): 8.0}
+    assert [warning.kind for warning in found.warnings][0] == "bad line"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        GOOD[:-1],  # without its last line end
+        GOOD.replace(b"\n", b"\r\n")[:-2],
+        b"\xef\xbb\xbf" + GOOD,
+        GOOD.decode().encode("utf-16"),
+        b"\xfe\xff" + GOOD.decode().encode("utf-16-be"),
+    ],
+)
+def test_other_encodings_and_ends_are_simply_read(
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, content: bytes
+) -> None:
+    write_trial(content)
+    found = records()
+    assert times(found) == {("alpha", 0, 1): 8.0}
+    assert warnings(found) == []
 
 
 @pytest.mark.parametrize("value", ["", "nan", "NaN", '""'])
@@ -273,8 +326,6 @@ def test_a_tidy_table_of_runs_is_read(records: Callable[..., RecordedRuns], tmp_
     ("content", "why"),
     [
         (b"a,b\n1,2\n", "no column 'submission'"),
-        (TIDY_HEADER.encode() + b"fast,0,alpha,jax,1,1,5.0", "cut off"),
-        (TIDY_HEADER.encode() + b"fast,0.5,alpha,jax,1,1,5.0,0.1\n", "'0.5' stands where"),
         # The time that a gzip header carries would give the test another name in each process.
         (gzip.compress(TIDY_HEADER.encode() * 9, mtime=0)[:-9], "cannot be read"),
     ],
@@ -290,6 +341,23 @@ def test_a_bad_tidy_file_is_named_and_skipped(
     (tmp_path / "bad.csv").write_bytes(content)
     (text,) = warnings(records("logs", "bad.csv"), of="unreadable file")
     assert str(tmp_path / "bad.csv") in text and why in text
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("fast,0,alpha,jax,1,1,5.0", "line 3 does not have 8 values"),
+        ("fast,0.5,alpha,jax,1,1,5.0,0.1\n", "'0.5' stands where a number is due"),
+    ],
+)
+def test_a_bad_line_of_a_tidy_file_is_named_and_the_others_count(
+    records: Callable[..., RecordedRuns], tmp_path: Path, line: str, why: str
+) -> None:
+    (tmp_path / "some.csv").write_text(f"{TIDY_HEADER}fast,0,alpha,jax,1,1,8.0,0.7\n{line}")
+    found = records("some.csv")
+    (text,) = warnings(found, of="bad line")
+    assert text.startswith(f"{tmp_path / 'some.csv'}: ") and why in text
+    assert times(found) == {("alpha", 0, 1): 8.0}
 
 
 def test_the_qualification_set_has_one_study_and_no_variants(
