@@ -5,12 +5,23 @@ with the workloads (`workloads.facts`).
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Literal
 
 from algoperf_jax.errors import UserError
 
 Tuning = Literal["external", "self"]
+
+METRIC_BOUNDS = {
+    "accuracy": (0.0, 1.0),
+    "bleu": (0.0, 100.0),
+    "mean_average_precision": (0.0, 1.0),
+    "ssim": (-1.0, 1.0),
+    "wer": (0.0, math.inf),
+    "wer_plain": (0.0, math.inf),
+}
+"""The smallest and the largest value of metrics; others have any finite one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +46,20 @@ class Target:
         return float("inf") if self.direction == "max" else -float("inf")
 
     def reached(self, value: float, split: Literal["validation", "test"]) -> bool:
-        """Whether `value` on `split` meets the target; NaN never does."""
+        """Whether `value` on `split` meets the target; what is no value of the metric does not."""
         target = getattr(self, split)
-        return value >= target if self.direction == "max" else value <= target
+        met = value >= target if self.direction == "max" else value <= target
+        return met and self.plausible(value)
+
+    def plausible(self, value: float) -> bool:
+        """Whether the metric can have this value: it is finite and within the metric's bounds."""
+        least, largest = self.bounds
+        return math.isfinite(value) and least <= value <= largest
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The smallest and the largest value of the metric."""
+        return METRIC_BOUNDS.get(self.metric, (-math.inf, math.inf))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ depends on the order of rows.
 
 from collections.abc import Mapping
 
+import numpy as np
 import polars as pl
 
 from algoperf_jax.errors import UserError
@@ -160,6 +161,48 @@ def incomplete(trials: pl.DataFrame, protocol: ScoringProtocol) -> list[InputWar
             text = f"{submission} ({own['file'].sort()[0]}, ...) has {'; '.join(parts)}"
             warnings.append(InputWarning("incomplete submission", text))
     return warnings
+
+
+def plausible(
+    trials: pl.DataFrame, evaluations: pl.DataFrame, protocol: ScoringProtocol
+) -> tuple[pl.DataFrame, list[InputWarning]]:
+    """The evaluations that can have been, and a warning for each run with others.
+
+    A value is finite and within the bounds of its metric, or NaN where it is missing; time is not
+    negative, and above 0 where the target is met.
+    """
+    targets = {name: protocol.facts[name].target for name in protocol.workloads}
+    facts = pl.DataFrame(
+        {
+            "workload": list(targets),
+            "least": [target.bounds[0] for target in targets.values()],
+            "largest": [target.bounds[1] for target in targets.values()],
+            "sign": [1.0 if target.direction == "max" else -1.0 for target in targets.values()],
+            "target": [float(target.validation) for target in targets.values()],
+        },
+        schema_overrides={"workload": pl.String},
+    )
+    value, seconds = pl.col("value"), pl.col("seconds")
+    met = value.is_not_nan() & (value * pl.col("sign") >= pl.col("target") * pl.col("sign"))
+    no_value = value.is_not_nan() & (
+        value.is_infinite() | (value < pl.col("least")) | (value > pl.col("largest"))
+    )
+    no_time = (seconds < 0) | ((seconds == 0) & met)
+    rows = evaluations.with_row_index("row").join(
+        trials.join(facts, on="workload"), on="run", how="left", maintain_order="left"
+    )
+    bad = rows.filter(no_value | no_time)
+    first = bad.group_by("run", maintain_order=True).agg(pl.all().first(), pl.len().alias("count"))
+    warnings = [
+        InputWarning(
+            "implausible number",
+            f"{row['file']}: {row['submission']}, {row['workload']}, study {row['study']}, trial "
+            f"{row['trial']} has {targets[row['workload']].metric} {row['value']:g} after "
+            f"{row['seconds']:g} s; evaluations left out: {row['count']}",
+        )
+        for row in first.sort(*KEY).iter_rows(named=True)
+    ]
+    return evaluations.filter(~pl.Series(np.isin(np.arange(len(rows)), bad["row"]))), warnings
 
 
 def past_budget(

@@ -65,7 +65,9 @@ def runs_from_evaluations(
 def runs_from_summaries(
     trials: pl.DataFrame, summaries: pl.DataFrame, protocol: ScoringProtocol
 ) -> pl.DataFrame:
-    """The same for runs that were summarised elsewhere; a target met after the budget is a miss.
+    """The same for runs that were summarised elsewhere.
+
+    A target met after the budget, or in no time, is a miss.
 
     Args:
       trials: `run`, `workload` and any other columns.
@@ -74,7 +76,7 @@ def runs_from_summaries(
     """
     budgets = {name: float(protocol.budget(name)) for name in protocol.workloads}
     budget = pl.col("workload").replace_strict(budgets, return_dtype=pl.Float64)
-    met = pl.col("seconds") < budget
+    met = (pl.col("seconds") > 0) & (pl.col("seconds") < budget)
     return trials.join(summaries, on="run").with_columns(
         pl.when(met).then("eval_index").alias("eval_index"),
         *(pl.when(met).then(name).otherwise(INFINITY).alias(name) for name in ("step", "seconds")),

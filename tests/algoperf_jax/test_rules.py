@@ -45,6 +45,25 @@ def test_qualification_set():
 
 
 @pytest.mark.parametrize(
+    ("metric", "direction", "value"),
+    [
+        ("accuracy", "max", float("inf")),
+        ("accuracy", "max", 80.0),
+        ("ssim", "max", 1.5),
+        ("bleu", "max", 101.0),
+        ("wer", "min", -0.1),
+        ("loss", "min", -float("inf")),
+        ("my_metric", "max", float("inf")),
+    ],
+)
+def test_what_is_no_value_of_the_metric_reaches_no_target(metric, direction, value):
+    target = Target(metric, direction, 0.5, 0.5)
+    assert not target.reached(value, "validation")
+    assert not target.reached(float("nan"), "validation")
+    assert Target("my_metric", "max", 0.5, 0.5).reached(80.0, "validation")
+
+
+@pytest.mark.parametrize(
     ("direction", "value", "reached"),
     [("max", 0.5, True), ("max", 0.49, False), ("min", 0.5, True), ("min", 0.51, False)],
 )

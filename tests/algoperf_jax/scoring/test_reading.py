@@ -315,11 +315,12 @@ def test_a_tidy_table_of_runs_is_read(records: Callable[..., RecordedRuns], tmp_
     header = "submission,study,workload,framework,trial,num_evals,eval_index_at_target,"
     rows = "fast,0,alpha,jax,1,9,3,40,30.5\nfast,0,alpha,jax,2,9,,,nan\nfast,1,alpha,jax,1,0,,,\n"
     rows += "fast,1,alpha,jax,2,9,8,90,100.0\n"  # at the budget, which is too late
+    rows += "fast,2,alpha,jax,1,9,8,90,0\nfast,2,alpha,jax,2,9,8,90,-1\n"
     (tmp_path / "runs.csv").write_text(f"{header}step_at_target,time_at_target\n{rows}")
     found = records("runs.csv").runs
-    assert found["seconds"].to_list() == [30.5, *[float("inf")] * 3]
-    assert found["eval_index"].to_list() == [3, None, None, None]
-    assert found["num_evals"].to_list() == [9, 9, 0, 9]
+    assert found["seconds"].to_list() == [30.5, *[float("inf")] * 5]
+    assert found["eval_index"].to_list() == [3, *[None] * 5]
+    assert found["num_evals"].to_list() == [9, 9, 0, 9, 9, 9]
 
 
 @pytest.mark.parametrize(
@@ -358,6 +359,49 @@ def test_a_bad_line_of_a_tidy_file_is_named_and_the_others_count(
     (text,) = warnings(found, of="bad line")
     assert text.startswith(f"{tmp_path / 'some.csv'}: ") and why in text
     assert times(found) == {("alpha", 0, 1): 8.0}
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ((2, 6.0, "inf"), "accuracy inf after 6 s"),
+        ((2, 6.0, "-inf"), "accuracy -inf after 6 s"),
+        ((2, 6.0, 80), "accuracy 80 after 6 s"),
+        ((2, 0, 0.7), "accuracy 0.7 after 0 s"),
+        ((2, -6.0, 0.1), "accuracy 0.1 after -6 s"),
+    ],
+)
+def test_numbers_that_cannot_be_do_not_count(
+    records: Callable[..., RecordedRuns],
+    write_trial: WriteTrial,
+    row: tuple[float, float, float],
+    told: str,
+) -> None:
+    folder = write_trial([(1, 5.0, 0.1), row, (3, 9.0, 0.6)])
+    found = records()
+    assert warnings(found) == [
+        f"{folder}: fast, alpha, study 0, trial 1 has {told}; evaluations left out: 1"
+    ]
+    assert times(found) == {("alpha", 0, 1): 9.0}
+    assert found.evaluations.height == 2
+
+
+def test_losses_of_minus_infinity_do_not_count(
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
+) -> None:
+    write_trial([(1, 5.0, "-inf"), (2, 9.0, 0.6)], workload="beta", metric="loss")
+    found = records()
+    assert times(found) == {("beta", 0, 1): 9.0}
+    assert "loss -inf after 5 s" in warnings(found, of="implausible number")[0]
+
+
+def test_an_evaluation_at_time_0_that_misses_the_target_counts(
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
+) -> None:
+    write_trial([(0, 0, 0.1), (1, 5.0, 0.6)])
+    found = records()
+    assert warnings(found) == []
+    assert found.evaluations.height == 2
 
 
 def test_the_qualification_set_has_one_study_and_no_variants(
