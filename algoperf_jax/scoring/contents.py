@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import Tuning
-from algoperf_jax.scoring.folders import TrialFolder, find_trials
+from algoperf_jax.scoring.folders import TrialFolder, find_trials, merged
 from algoperf_jax.scoring.input_warnings import InputWarning
 from algoperf_jax.scoring.meta_data import MetaData, read_meta_data
 from algoperf_jax.scoring.tidy import TidyFile, read_tidy, tidy_files
@@ -64,6 +64,7 @@ def contents_of(paths: Sequence[Path]) -> Contents:
             if lines := tidy[str(file)].left_out:
                 text = f"{file}: {lines}; left out, the other lines count"
                 warnings.append(InputWarning("bad line", text))
+    warnings += merged(trial for trial, _ in folders.values())
     return Contents(list(folders.values()), tidy, list(dict.fromkeys(warnings)))
 
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +31,22 @@ class TrialFolder(NamedTuple):
     framework: str
     trial: int
     folder: str
+
+
+def merged(trials: Iterable[TrialFolder]) -> list[InputWarning]:
+    """A warning for each submission whose trials lie in several folders of its name."""
+    places: dict[str, set[str]] = {}
+    for trial in trials:
+        places.setdefault(trial.submission, set()).add(str(Path(trial.folder).parents[2]))
+    return [
+        InputWarning(
+            "merged submissions",
+            f"{' and '.join(sorted(folders))} have one name and count as one submission, {name}; "
+            "rename a folder where they are not",
+        )
+        for name, folders in sorted(places.items())
+        if len(folders) > 1
+    ]
 
 
 def find_trials(path: Path) -> tuple[list[TrialFolder], list[InputWarning]]:

@@ -58,6 +58,19 @@ def test_the_same_folder_counts_once(
     assert records("logs", "logs/fast", "logs").runs.height == 1
 
 
+def test_two_submissions_of_one_name_are_named(
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, tmp_path: Path
+) -> None:
+    write_trial(root="lab_a", study=0)
+    write_trial(root="lab_b", study=1)
+    found = records("lab_a", "lab_b")
+    assert warnings(found) == [
+        f"{tmp_path}/lab_a/fast and {tmp_path}/lab_b/fast have one name and count as one "
+        "submission, fast; rename a folder where they are not"
+    ]
+    assert warnings(records("lab_a")) == []
+
+
 @pytest.mark.parametrize("rows", [None, b"", HEADER])
 def test_a_trial_without_evaluations_exists(
     records: Callable[..., RecordedRuns], write_trial: WriteTrial, rows: bytes | None
