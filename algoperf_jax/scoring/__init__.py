@@ -5,6 +5,7 @@
       contents.py          trials and tidy files at the paths
       folders.py           finds trials in log trees
       meta_data.py         scale, rules and facts in the kit's own records
+      accounts.py          what trials say of themselves that does not fit
       csv_numbers.py       CSV text -> numbers, or the fault of each file
       tidy.py              tidy CSV files
       checks.py            trials that cannot count

@@ -42,7 +42,7 @@ def merged(trials: Iterable[TrialFolder]) -> list[InputWarning]:
         InputWarning(
             "merged submissions",
             f"{' and '.join(sorted(folders))} have one name and count as one submission, {name}; "
-            "rename a folder where they are not",
+            "where they are not, score them one at a time or run one under another name",
         )
         for name, folders in sorted(places.items())
         if len(folders) > 1

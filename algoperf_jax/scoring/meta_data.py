@@ -26,6 +26,8 @@ class MetaData:
       budget_seconds: of this run.
       compilation_cache: folder of the persistent compilation cache, None for none.
       ended: whether the trial has an outcome; one that has none still runs or was interrupted.
+      configuration: what made it the trial that it is, as `Trial.configuration` has it.
+      devices: how many it ran on, of which kind; None where it does not say.
     """
 
     scale: str
@@ -36,6 +38,8 @@ class MetaData:
     budget_seconds: float
     compilation_cache: str | None
     ended: bool
+    configuration: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    devices: str | None = None
 
     @property
     def facts(self) -> tuple[Target, Limits, float]:
@@ -83,6 +87,10 @@ def _meta_data(content: Any, ended: bool) -> MetaData:
         budget_seconds=float(content["budget_sec"]),
         compilation_cache=content.get("compilation_cache"),
         ended=ended,
+        configuration=configuration,
+        devices=f"{content['device_count']} {content['device_kind']}"
+        if "device_kind" in content and "device_count" in content
+        else None,
     )
 
 

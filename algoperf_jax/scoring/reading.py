@@ -10,6 +10,7 @@ import polars as pl
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import Facts, RuleSet, Tuning
 from algoperf_jax.scoring import checks, csv_numbers, times
+from algoperf_jax.scoring.accounts import odd_accounts
 from algoperf_jax.scoring.contents import Logged, contents_of, tuning_of
 from algoperf_jax.scoring.input_warnings import InputWarning
 from algoperf_jax.scoring.meta_data import agreed_facts, contradiction
@@ -82,6 +83,7 @@ def read(
         tidy = tidy if tuning == "external" else {}
     folders, found = _same_rules(folders, rules, tuning)
     warnings += found
+    warnings += odd_accounts(folders, rules.conditions, scale)
     if running := sum(account is not None and not account.ended for _, account in folders):
         notes.append(f"{running} trials have not ended yet; they count with what they have so far")
     trials, found = checks.known_workloads(_trials(folders, tidy), facts)

@@ -171,3 +171,80 @@ def test_a_garbled_account_is_named_and_its_trial_skipped(
     (warning,) = [c for c in found.warnings if c.kind == "unreadable file"]
     assert str(bad) in warning.text
     assert found.runs["trial"].to_list() == [1]
+
+
+def configured(account, scale="full", **configuration):
+    """An account whose configuration has more to say."""
+    content = account(scale, **(FULL if scale == "full" else {}))
+    content["configuration"] |= configuration
+    return content
+
+
+@pytest.mark.parametrize(
+    ("configuration", "told"),
+    [
+        ({"eval_every_steps": 50}, "it was evaluated every 50 steps, not by time"),
+        ({"max_steps": 100}, "it was to end after 100 steps"),
+        ({"replicas": 1}, "it has 1 replicas, the rules have 8"),
+        ({"submission": "slow"}, "its account is of submission slow"),
+        ({"workload": "beta"}, "its account is of workload beta"),
+        ({"study": 3, "trial": 2}, "its account is of study 3; its account is of trial 2"),
+    ],
+)
+def test_what_does_not_fit_rules_or_folder_is_told(
+    records: Callable[..., RecordedRuns],
+    write_trial: WriteTrial,
+    account: Account,
+    configuration: dict[str, Any],
+    told: str,
+) -> None:
+    folder = write_trial(meta_data=configured(account, **configuration))
+    found = records()
+    (warning,) = [w for w in found.warnings if w.kind == "odd account"]
+    assert warning.text == f"{folder}: {told}"
+    assert found.runs.height == 1  # it counts all the same
+
+
+def test_at_mini_replicas_and_steps_are_free(
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account
+) -> None:
+    loose = {"replicas": 1, "eval_every_steps": 5, "max_steps": 9, "trial": 1, "study": 0}
+    write_trial([(1, 5.0, 0.3)], meta_data=configured(account, "mini", **loose))
+    assert kinds(records()) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ({"batch_size": 32}, {"batch_size": 64}, "fast on alpha has several batch sizes: 32 in"),
+        (
+            {"submission_source": "aa"},
+            {"submission_source": "bb"},
+            "fast has several versions of the submission's files: aa in",
+        ),
+    ],
+)
+def test_trials_that_do_not_fit_each_other_are_told(
+    records: Callable[..., RecordedRuns],
+    write_trial: WriteTrial,
+    account: Account,
+    first: dict[str, Any],
+    second: dict[str, Any],
+    told: str,
+) -> None:
+    write_trial(meta_data=configured(account, **first))
+    folder = write_trial(meta_data=configured(account, **second), trial=2)
+    write_trial(meta_data=configured(account, **first), trial=3)
+    (warning,) = [w for w in records().warnings if w.kind == "mixed accounts"]
+    assert warning.text.startswith(told) and warning.text.endswith(f" in {folder}")
+
+
+def test_devices_of_several_kinds_are_told(
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account
+) -> None:
+    for trial, kind in enumerate(("V100", "A100"), 1):
+        content = configured(account) | {"device_kind": kind, "device_count": 8}
+        write_trial(meta_data=content, trial=trial)
+    (warning,) = [w for w in records().warnings if w.kind == "mixed accounts"]
+    assert warning.text.startswith("fast has several devices: 8 V100 in ")
+    assert ", 8 A100 in " in warning.text

@@ -66,7 +66,8 @@ def test_two_submissions_of_one_name_are_named(
     found = records("lab_a", "lab_b")
     assert warnings(found) == [
         f"{tmp_path}/lab_a/fast and {tmp_path}/lab_b/fast have one name and count as one "
-        "submission, fast; rename a folder where they are not"
+        "submission, fast; where they are not, score them one at a time or run one under another "
+        "name"
     ]
     assert warnings(records("lab_a")) == []
 
