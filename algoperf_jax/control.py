@@ -98,7 +98,7 @@ class Directive:
         if self.state is not None:
             contracts.check_same_tree(self.state[1:], state_types[1:], "control: the state it sets")
         for name, value in (self.host_state or {}).items():
-            if not np.size(value) or np.asarray(value).dtype == object:
+            if not np.size(value) or np.asarray(value).dtype.kind not in "biufc":
                 raise UserError(
                     f"control: host_state[{name!r}] is {value!r}; an array with elements or a "
                     "number is needed"
@@ -136,6 +136,11 @@ class Control:
             raise UserError(f"control: every_steps: {every} given, at least 1 is needed")
         for name, value in self.knobs.items():
             _check_knob(name, value)
+
+
+def knob_values(knobs: Mapping[str, Any]) -> dict[str, float]:
+    """Knobs as Python numbers, which records can hold; NumPy's and JAX's scalars among them."""
+    return {name: float(value) for name, value in knobs.items()}
 
 
 def _check_knob(name: str, value: Any) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from algoperf_jax import contracts
@@ -67,7 +68,10 @@ class Trial:
         """The state before the first step of a trial that begins with this model."""
         opt_state = self.optimizer.init(params)  # not compiled, so that it is seen as it is
         contracts.check_arrays(opt_state, f"submission {self.submission.name!r}: optimizer state")
-        return TrainState(jax.numpy.int32(0), params, model_state, opt_state)
+        # Numbers, and arrays of 64 bits, become what the first step makes of them: a checkpoint has
+        # to find the types that it left.
+        opt_state = jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), opt_state)
+        return TrainState(jnp.int32(0), params, model_state, opt_state)
 
     def training_batches(self) -> DeviceStream:
         """The endless stream of training batches."""

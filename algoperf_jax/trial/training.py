@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from algoperf_jax.control import Control, Directive, Progress
+from algoperf_jax.control import Control, Directive, Progress, knob_values
 from algoperf_jax.errors import TrialError, UserError, one_line
 from algoperf_jax.objective_ranges import OBJECTIVE_RANGES, check_objective_value
 from algoperf_jax.problem import TrainState
@@ -132,7 +132,7 @@ class TimedLoop:
         self._in_flight = InFlight()
         self._host_state: dict[str, Any] | None = None
         control = trial.submission.control
-        self._ledger = Ledger(knobs=dict(control.knobs) if control else {})
+        self._ledger = Ledger(knobs=knob_values(control.knobs) if control else {})
 
     def run(self) -> Result:
         """Trains to the end; records whatever ends it."""
@@ -318,7 +318,7 @@ class TimedLoop:
         if directive.phase is not None:
             ledger.phase = directive.phase
         if directive.knobs is not None:
-            ledger.knobs = {**ledger.knobs, **directive.knobs}
+            ledger.knobs = {**ledger.knobs, **knob_values(directive.knobs)}
             self._programs.set_knobs(ledger.knobs)
         if directive.state is not None:
             state = directive.state._replace(step=jnp.int32(ledger.step))

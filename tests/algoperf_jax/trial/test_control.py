@@ -3,6 +3,7 @@
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -54,6 +55,26 @@ def test_changing_knobs_does_not_compile_again():
     control = Control(decide, every_steps=1, knobs={"x": 0.0})
     run(submission=sgd(step=step, control=control), max_steps=5)
     assert len(traces) == 1
+
+
+@pytest.mark.parametrize("number", [np.float32(0.5), np.array(0.5), jnp.float32(0.5), np.int64(2)])
+def test_knobs_may_be_scalars_of_numpy_and_jax(number, tmp_path):
+    control = Control(
+        lambda progress: Directive(knobs={"x": number}), every_steps=1, knobs={"x": number}
+    )
+    result = run(submission=sgd(control=control), folder=tmp_path / "trial", max_steps=2)
+    assert result.outcome.status == "training complete", result.traceback
+    assert result.ledger.knobs == {"x": float(number)}
+    assert type(result.ledger.knobs["x"]) is float
+
+
+@pytest.mark.parametrize("value", ["text", None, [], np.array(["a"]), {"a": 1}])
+def test_host_state_that_no_checkpoint_holds_is_refused_with_a_folder_and_without(value, tmp_path):
+    control = Control(lambda progress: Directive(host_state={"x": value}), every_steps=1)
+    for folder in (None, tmp_path / "trial"):
+        result = run(submission=sgd(control=control), folder=folder, max_steps=2)
+        assert result.outcome.status == "failed"
+        assert "host_state['x'] is" in result.outcome.reason
 
 
 def test_restart_equals_a_fresh_trial():

@@ -227,6 +227,23 @@ def test_break_between_goal_and_outcome_does_not_train_on(tmp_path):
     assert (resumed.outcome.status, resumed.ledger.step) == ("reached", 1)
 
 
+@pytest.mark.parametrize("number", [0, 0.5, True, np.int64(3), np.zeros(3), np.arange(3)])
+def test_numbers_in_an_optimizer_s_state_come_back(number, tmp_path):
+    def optimizer(hp, problem):
+        def update(updates, state, params=None):
+            grown = state["x"] if isinstance(number, bool) else state["x"] + 1
+            return jax.tree.map(lambda g: -0.01 * g, updates), {"x": grown}
+
+        return optax.GradientTransformation(lambda params: {"x": number}, update)
+
+    arguments = {"folder": tmp_path / "trial", "max_steps": 4, "eval_every_steps": 2}
+    with pytest.raises(Interrupt):
+        run(submission=sgd(optimizer=optimizer), reporter=InterruptIn(3), **arguments)
+    resumed = run(submission=sgd(optimizer=optimizer), **arguments)
+    expected = number if isinstance(number, bool) else number + 4
+    np.testing.assert_array_equal(resumed.state.opt_state["x"], expected)
+
+
 def test_trial_that_cannot_be_resumed_stays_as_it_is(tmp_path):
     class Interrupt(BaseException):
         pass
