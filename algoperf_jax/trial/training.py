@@ -253,7 +253,10 @@ class TimedLoop:
             self._ledger.logs = found = self._trial.layout.fetch_scalars(logs)
             control = self._trial.submission.control
             if not math.isfinite(found["loss"]) and not (control and control.survives_nan):
-                raise FloatingPointError(f"the training loss of step {step} is not finite")
+                raise FloatingPointError(
+                    f"the training loss of step {step} is not finite; a submission that copes with "
+                    "this has a Control with survives_nan=True"
+                )
             for name in OBJECTIVE_RANGES.keys() & found.keys():
                 check_objective_value(name, found[name])
             if (step - 1) % LOG_PERIOD_STEPS == 0:

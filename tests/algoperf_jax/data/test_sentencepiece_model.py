@@ -33,7 +33,7 @@ def trained(lines, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory):
-    """A model of 2,000 pieces, and SentencePiece's own processor for it."""
+    """A model of 1,000 pieces, and SentencePiece's own processor for it."""
     path = tmp_path_factory.mktemp("loaded") / "model"
     path.write_bytes(lzma.decompress((FOLDER / sample.VOCABULARY).read_bytes()))
     return (
@@ -113,7 +113,7 @@ def test_texts_come_back_unless_a_piece_is_unknown(loaded):
 
 def test_model_knows_its_size_and_checksum(loaded):
     found, library = loaded
-    assert found.size == len(library) == 2_000
+    assert found.size == len(library) == sample.VOCABULARY_SIZE
     model = lzma.decompress((FOLDER / sample.VOCABULARY).read_bytes())
     assert found.sha256 == hashlib.sha256(model).hexdigest()
 

@@ -149,6 +149,7 @@ def test_nan_loss_fails_the_trial_with_its_files_intact(tmp_path):
     result = run(submission=submission, folder=tmp_path / "trial", max_steps=5)
     assert result.outcome.status == "failed"
     assert "loss of step 2 is not finite" in result.outcome.reason
+    assert "survives_nan=True" in result.outcome.reason
     assert read_json(tmp_path / "trial" / "outcome.json")["status"] == "failed"
     assert (tmp_path / "trial" / "eval_measurements.csv").read_text().count("\n") == 2
 

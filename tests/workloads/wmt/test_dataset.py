@@ -114,7 +114,7 @@ def test_example_batches_are_like_batches_at_full_scale(split):
 def test_a_missing_or_other_vocabulary_is_an_error(tmp_path, data):
     # The data of the sample, with the vocabulary's file away, and of another number of pieces.
     root = workloads.wmt.sample.root(tmp_path / "cache")
-    with pytest.raises(DataError, match=r"has 2,000 pieces, there should be 32,000; remove"):
+    with pytest.raises(DataError, match=r"has 1,000 pieces, there should be 32,000; remove"):
         open_data(None, tmp_path / "cache", text=Text())
     (root / VOCABULARY_FILE).unlink()
     with pytest.raises(DataError, match=rf"{VOCABULARY_FILE} is missing; remove .*expands the"):
