@@ -22,7 +22,7 @@ SCRIPTS = Path(benchmark.__file__).parent
 
 
 def test_step_needs_neither_data_nor_data_libraries():
-    arguments = "--workload=imagenet_vit --part=step --steps=6 --repetitions=1 --batch_size=8"
+    arguments = "--workload=criteo1tb --part=step --steps=6 --repetitions=1 --batch_size=8"
     code = (
         f"import sys, benchmark\nsys.argv = ['benchmark.py', *'{arguments}'.split()]\n"
         "assert benchmark.main() == 0\n"
@@ -33,7 +33,7 @@ def test_step_needs_neither_data_nor_data_libraries():
     )
     assert done.returncode == 0, done.stderr
     *_, summary, loaded = done.stdout.splitlines()
-    assert re.search(r"imagenet_vit at scale mini, batch 8 .* examples a second", summary)
+    assert re.search(r"criteo1tb at scale mini, batch 8 .* examples a second", summary)
     assert loaded == "{'jax'}"
 
 
@@ -142,6 +142,7 @@ def test_parts_of_speech_workloads_give_what_the_plain_forms_give(part, monkeypa
     assert re.search(r"plain [\d.]+ s, fast [\d.]+ s", out)
 
 
+@pytest.mark.slow  # expands the sample; those of text, clicks and scans do the same here
 def test_input_of_speech_prints_utterances_beside_decoding(monkeypatch, capsys):
     monkeypatch.setattr(speech_throughput, "BATCH_SIZE", 2)
     arguments = ["--workload=librispeech_conformer", "--part=input", "--count=4"]

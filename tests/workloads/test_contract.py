@@ -26,8 +26,10 @@ MINI_CASES = [
     for name in MINI
     for check in ON_MINI
 ]
+# Golden tests trace most of them, too.
+TRACED = ("ogbg", "criteo1tb")
 FULL_CASES = [
-    pytest.param(name, check, marks=_marks(check == "shapes" and name not in MINI))
+    pytest.param(name, check, marks=_marks(check == "shapes" and name not in TRACED))
     for name in workloads.CATALOGUE.entries
     for check in ON_FULL
 ]

@@ -81,6 +81,7 @@ def test_shards_end_where_tensorflow_datasets_ends_them():
         assert shard_borders(records, shards)[1:] == expected
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same_bytes(written, tmp_path):
     program = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"

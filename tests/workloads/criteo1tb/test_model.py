@@ -140,7 +140,7 @@ def test_products_are_those_of_all_pairs():
     np.testing.assert_allclose(products_of_pairs(vectors), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", NAMES)
 def test_last_hidden_layer_alone_drops(name, golden: GoldenSet):
     config = CONFIGS[name]._replace(rows=64, features=8, bottom=(8, 8, 8), top=(16, 16, 16, 16))
     network, batch = DLRM(config), batch_of(golden)

@@ -318,6 +318,7 @@ def test_cache_is_bounded_by_what_the_batches_take(root, data, decoded):
         assert len(list(make(small, "validation"))) == len(decoded) - count == 3
 
 
+@pytest.mark.slow
 def test_process_ends_while_batches_are_being_built(root):
     program = """
 import sys

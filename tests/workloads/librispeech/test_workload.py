@@ -113,9 +113,8 @@ FEW = {
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        (BASES[0], NARROW | FEW[BASES[0]]),
-        # The same data through another model.
-        pytest.param(BASES[1], NARROW | FEW[BASES[1]], marks=pytest.mark.slow),
+        # Mini trials and the tests of the prepared files look at the parts.
+        *(pytest.param(name, NARROW | FEW[name], marks=pytest.mark.slow) for name in BASES),
         *(pytest.param(name, {}, marks=pytest.mark.slow) for name in BASES),
     ],
     ids=["narrow conformer", "narrow deepspeech", "conformer", "deepspeech"],

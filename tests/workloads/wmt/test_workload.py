@@ -54,7 +54,11 @@ FULL = CONFIGS["wmt"]._replace(vocabulary_size=SIZE)
 
 @pytest.mark.parametrize(
     ("config", "length", "rooms"),
-    [(SMALL, 256, 2), pytest.param(FULL, 64, 4, marks=pytest.mark.slow)],
+    # Mini trials and the tests of the prepared files look at the parts.
+    [
+        pytest.param(SMALL, 256, 2, marks=pytest.mark.slow),
+        pytest.param(FULL, 64, 4, marks=pytest.mark.slow),
+    ],
     ids=["narrow", "full"],
 )
 def test_model_trains_on_prepared_data(data_dir, config, length, rooms):
