@@ -62,17 +62,19 @@ class Settings:
                 raise UserError(f"{name}: {value!r} given, an int is needed")
             if value < least:
                 raise UserError(f"{name}: {value} given, at least {least} is needed")
+            if value > LARGEST:
+                raise UserError(f"{name}: {value} given, it has to be below 2**32")
         every = self.checkpoint_every_seconds
         if every is not None and not (isinstance(every, int | float) and every >= 0):
             raise UserError(
                 f"checkpoint_every_seconds: {every!r} given, a number of seconds is needed, 0 for "
                 "a checkpoint after every evaluation"
             )
-        if self.seed >= 2**32:
-            raise UserError(f"seed: {self.seed} given, it has to be below 2**32")
 
 
 STOP_AT = ("validation", "both")
+LARGEST = 2**32 - 1
+"""Of all whole numbers; what is folded into a random key has 32 bits."""
 _LEAST = {
     "seed": 0,
     "study": 0,
