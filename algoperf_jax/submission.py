@@ -94,7 +94,7 @@ class ValueAndGradFn(Protocol):
     """The mean loss over the global batch and its gradient; equal on all replicas.
 
     What it returns may be differentiated by parameters, model state, dropout rate and label
-    smoothing, in both modes and to any order, on any number of devices.
+    smoothing, in both modes, to any order and under `vmap`, on any number of devices.
 
     Args:
       params: where the gradient is taken.

@@ -7,7 +7,7 @@ training.py     the timed loop: train until an evaluation is due, evaluate, reco
 step.py         the training step as the program of one replica
 programs.py     the compiled programs of a trial
 replicas.py     replicas over devices, reductions, transfers; the one place that maps
-linear.py       sums over devices with the right derivatives
+linear.py       sums over devices, and derivatives through them
 stream.py       batches on their way to the devices
 selection.py    the batch of a step, as the submission selects it
 carry.py        what the selection carries, for checkpoints

@@ -52,6 +52,12 @@ def quantities(value, gradient, params):
             jax.grad(lambda p: optax.tree.vdot(jax.grad(value)(p), v))(params)
         ),
         "forward over reversed value": project(along(jax.grad(value))),
+        "side by side": jax.vmap(lambda a: value(jax.tree.map(lambda p, d: p + a * d, params, v)))(
+            jnp.linspace(-0.1, 0.1, 3)
+        ).sum(),
+        "reverse side by side": jax.vmap(
+            lambda a: project(jax.grad(value)(jax.tree.map(lambda p, d: p + a * d, params, v)))
+        )(jnp.linspace(-0.1, 0.1, 3)).sum(),
         "reverse over forward": project(jax.grad(lambda p: jax.jvp(value, (p,), (v,))[1])(params)),
     }
 
