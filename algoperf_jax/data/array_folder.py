@@ -6,6 +6,7 @@ there is and what they were made from, so a folder without it is not complete.
 
 import contextlib
 import dataclasses
+import datetime
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -175,7 +176,15 @@ class ArrayFolder:
         for source, known in facts.sources.items():
             path = Path(source)
             if path.exists() and signature(path) != known:
+                now = signature(path)
+                how = f"it has {now[0]:,} bytes, it had {known[0]:,}"
+                if now[0] == known[0]:
+                    how = f"it is of {_time(now[1])}, it was of {_time(known[1])}"
                 raise DataError(
-                    f"{path} has changed since {folder} was made of it: it has "
-                    f"{path.stat().st_size:,} bytes, it had {known[0]:,}; {remedy}"
+                    f"{path} has changed since {folder} was made of it: {how}; {remedy}, or move "
+                    "the file away if it is the same"
                 )
+
+
+def _time(nanoseconds: int) -> str:
+    return datetime.datetime.fromtimestamp(nanoseconds / 1e9).isoformat(" ", "seconds")

@@ -44,7 +44,8 @@ def random_words(seed: Sequence[int], start: int, stop: int) -> np.ndarray:
     """Returns the words at positions `start` to `stop - 1` of an endless random sequence.
 
     Args:
-      seed: integers that are not negative; each list of them has a sequence of its own.
+      seed: integers below 2**32 that are not negative; lists that differ by more than zeros at
+        their ends have sequences of their own.
       start, stop: positions, from 0 on.
 
     Returns:

@@ -1,7 +1,6 @@
 """What trials say about themselves that does not fit the benchmark, their folder, or each other."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from algoperf_jax.rules import Conditions
 from algoperf_jax.scoring.contents import Logged
@@ -9,7 +8,7 @@ from algoperf_jax.scoring.folders import TrialFolder
 from algoperf_jax.scoring.input_warnings import InputWarning
 from algoperf_jax.scoring.meta_data import MetaData
 
-_Of = Callable[[TrialFolder, MetaData], Any]
+_Of = Callable[[MetaData], str | None]
 
 
 def odd_accounts(
@@ -41,7 +40,7 @@ def _of_another(folder: TrialFolder, account: MetaData) -> Iterator[str]:
     for name in ("submission", "workload", "study", "trial"):
         own = account.configuration.get(name)
         if own is not None and own != getattr(folder, name):
-            yield f"its account is of {name} {own}"
+            yield f"its account is of {name} {own!r}"
 
 
 def _not_as_ruled(account: MetaData, conditions: Conditions) -> Iterator[str]:
@@ -56,15 +55,17 @@ def _not_as_ruled(account: MetaData, conditions: Conditions) -> Iterator[str]:
         yield f"it has {replicas} replicas, the rules have {conditions.replicas}"
 
 
-def _batch_size(folder: TrialFolder, account: MetaData) -> Any:
-    return account.configuration.get("batch_size")
+def _batch_size(account: MetaData) -> str | None:
+    size = account.configuration.get("batch_size")
+    return None if size is None else repr(size)
 
 
-def _source(folder: TrialFolder, account: MetaData) -> Any:
-    return account.configuration.get("submission_source")
+def _source(account: MetaData) -> str | None:
+    checksum = account.configuration.get("submission_source")
+    return None if checksum is None else str(checksum)[:12]
 
 
-def _devices(folder: TrialFolder, account: MetaData) -> Any:
+def _devices(account: MetaData) -> str | None:
     return account.devices
 
 
@@ -79,14 +80,14 @@ _ALIKE: Sequence[tuple[str, _Of, Sequence[str]]] = (
 def _mixed(
     told: Sequence[tuple[TrialFolder, MetaData]], what: str, of: _Of, together: Sequence[str]
 ) -> Iterator[InputWarning]:
-    first: dict[tuple[str, ...], dict[Any, str]] = {}
+    first: dict[tuple[str, ...], dict[str, str]] = {}
     for folder, account in told:
-        value = of(folder, account)
+        value = of(account)
         if value is not None:
             key = tuple(getattr(folder, name) for name in together)
             first.setdefault(key, {}).setdefault(value, folder.folder)
     for key, found in first.items():
         if len(found) > 1:
-            places = ", ".join(f"{str(value)[:24]} in {place}" for value, place in found.items())
+            places = ", ".join(f"{value} in {place}" for value, place in found.items())
             text = f"{' on '.join(key)} has several {what}: {places}"
             yield InputWarning("mixed accounts", text)

@@ -12,6 +12,11 @@ import polars as pl
 NUMBERS = {"step": pl.Float64, "seconds": pl.Float64, "value": pl.Float64}
 """What an evaluation is: step, submission time in seconds, metric on the validation split."""
 
+LARGEST = 2**53
+"""Above this, whole numbers are not told apart."""
+
+_DUE = {pl.Float64: "a number", pl.Int64: "a whole number from 0 on", pl.String: "a name"}
+
 
 class Parsed(NamedTuple):
     """Rows of several files.
@@ -75,10 +80,13 @@ def table(
 
 
 def plain(text: bytes) -> bytes:
-    """The text as UTF-8 without a byte-order mark, whatever mark it has."""
+    """The text as UTF-8 without a byte-order mark, whatever mark it has.
+
+    What is no text in it becomes a sign that is no number.
+    """
     if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return text.decode("utf-16", "replace").encode()
-    return text.removeprefix(codecs.BOM_UTF8)
+    return text.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").encode()
 
 
 def _joined(parts: Sequence[Parsed]) -> Parsed:
@@ -102,8 +110,8 @@ def _strings(header: bytes, bodies: Mapping[int, bytes], wanted: Sequence[str]) 
     left_out: dict[int, str] = {}
     good = {}
     for position, body in bodies.items():
-        # Commas and line ends inside quotes separate nothing; such files are left to the parser.
-        if b'"' not in body:
+        # Line ends inside quotes separate nothing; such files are left to the parser.
+        if all(line.count(b'"') % 2 == 0 for line in body.split(b"\n")):
             body, dropped = _whole_lines(body, header)
             left_out |= {position: dropped} if dropped else {}
         if body.strip():
@@ -185,13 +193,14 @@ def _numbers(
             if kind != pl.String:
                 bad = bad | ~number.is_finite()
         if kind == pl.Int64:
-            bad = bad | (number != number.round())
+            whole = (number == number.round()) & (number >= 0) & (number < LARGEST)
+            bad = bad | (number.is_not_nan() & ~whole)
         bad = bad.fill_null(False)
         wrong = rows.filter(bad).group_by("file", maintain_order=True)
         for file, text, count in wrong.agg(pl.col(name).first(), pl.len()).iter_rows():
             shown = repr(text[:40]) if text else "nothing"
             more = f" (and in {count - 1} more lines, which are left out)" if count > 1 else ""
-            found = f"{shown} stands where a number is due, under {name!r}{more}"
+            found = f"{shown} stands where {_DUE[kind]} is due, under {name!r}{more}"
             left_out = {file: found, **left_out}
         rows = rows.filter(~bad)
         if kind == pl.Int64:

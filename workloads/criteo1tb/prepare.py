@@ -60,20 +60,26 @@ def _step(day: int, folder: ArrayFolder, logs: ClickLogs) -> preparation.Step:
     """Returns how a day is made."""
     return preparation.Step(
         dataset=folder,
-        given=functools.partial(_given, day),
+        given=functools.partial(_given, day, logs),
         disk_bytes=lambda given: logs.lines[day] * BYTES_OF_A_LINE + _FACTS_BYTES,
         write=functools.partial(_write, day, folder, logs),
         note=f"day {day} of {len(logs.lines)}, {logs.lines[day]:,} lines",
     )
 
 
-def _given(day: int, raw: Path | None) -> Path:
+def _given(day: int, logs: ClickLogs, raw: Path | None) -> Path:
     if raw is None:
         raise DataError(
             "criteo1tb is given away on its owner's terms, so it is not downloaded: get day_0.gz "
             f"to day_23.gz from {SOURCE} and name the folder with --raw"
         )
-    text_files(raw, day)
+    paths, are_shards = text_files(raw, day)
+    expected = -(-logs.lines[day] // logs.shard_lines)
+    if are_shards and len(paths) != expected:
+        raise DataError(
+            f"{raw} has {len(paths)} shards of day {day}, {paths[-1].name} is the last; its "
+            f"{logs.lines[day]:,} lines make {expected} of {logs.shard_lines:,}"
+        )
     return raw
 
 

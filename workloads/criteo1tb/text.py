@@ -134,9 +134,11 @@ class _Parser:
     def labels(self) -> np.ndarray:
         """uint8 `[n]`."""
         labels = self._decimals(slice(0, 1))[:, 0]
-        bad = np.flatnonzero((labels != 0) & (labels != 1))
-        if bad.size:
-            raise self._error(int(bad[0]), 0, "a label, which is 0 or 1")
+        # Negative numbers have become 0, of which -1 alone stands for a missing label.
+        is_negative = self._text[self._starts[:, 0]] == _MINUS
+        for line in np.flatnonzero((labels != 0) & (labels != 1) | is_negative):
+            if self._field(line, 0) != b"-1":
+                raise self._error(line, 0, "a label, which is 0 or 1")
         return labels.astype(np.uint8)
 
     def numbers(self) -> np.ndarray:
@@ -178,7 +180,10 @@ class _Parser:
         content = self._field(line, field)
         if not _DECIMAL.fullmatch(content):
             raise self._error(line, field, "a number")
-        return max(float(np.float32(content)), 0.0)
+        number = float(content)
+        if abs(number) > np.finfo(np.float32).max:
+            raise self._error(line, field, "a number that a float32 can hold")
+        return max(float(np.float32(number)), 0.0)
 
     def _field(self, line: int, field: int) -> bytes:
         return self._block[self._starts[line, field] : self._ends[line, field]]

@@ -2,6 +2,7 @@
 
 import io
 import lzma
+import math
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -121,7 +122,7 @@ def read_volume(file: VolumeFile, scans: Scans) -> Volume:
                 file.name,
                 _read(kspace, np.complex64, file.where),
                 _read(targets, np.float32, file.where),
-                float(entries.attrs.get("max", 0.0)),
+                _largest(entries.attrs.get("max", 0.0), file.where),
             )
     except OSError as error:
         reason = str(error).partition("\n")[0]
@@ -131,9 +132,26 @@ def read_volume(file: VolumeFile, scans: Scans) -> Volume:
 
 
 def _entry(entries: "h5py.File", name: str, where: str) -> "h5py.Dataset":
-    if name not in entries:
-        raise DataError(f"{where} has no {name!r}, it has {', '.join(entries) or 'nothing'}")
+    import h5py
+
+    if not isinstance(entries.get(name), h5py.Dataset):
+        raise DataError(
+            f"{where} has no array {name!r}, it has {', '.join(entries) or 'nothing'}; {_REMEDY}"
+        )
     return entries[name]
+
+
+def _largest(value: Any, where: str) -> float:
+    """The attribute `max`."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0):
+        raise DataError(
+            f"{where}: its attribute 'max' is {value!r}, it should be a number from 0 on; {_REMEDY}"
+        )
+    return number
 
 
 def _check_forms(kspace: Any, targets: Any, where: str, scans: Scans) -> None:

@@ -70,6 +70,9 @@ def test_sources_that_have_changed_are_refused_and_those_that_are_gone_are_not(r
     (root / "source").write_text("another")
     with pytest.raises(DataError, match=r"source has changed .* it has 7 bytes, it had 4; do this"):
         SET.check_examples(root, {}, "do this")
+    (root / "source").write_text("same")  # as long as before
+    with pytest.raises(DataError, match=r"it is of \d{4}-.*, it was of .*; do this, or move"):
+        SET.check_examples(root, {}, "do this")
     (root / "source").unlink()
     SET.check_examples(root, {}, "do this")
 

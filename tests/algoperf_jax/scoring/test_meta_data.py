@@ -186,8 +186,8 @@ def configured(account, scale="full", **configuration):
         ({"eval_every_steps": 50}, "it was evaluated every 50 steps, not by time"),
         ({"max_steps": 100}, "it was to end after 100 steps"),
         ({"replicas": 1}, "it has 1 replicas, the rules have 8"),
-        ({"submission": "slow"}, "its account is of submission slow"),
-        ({"workload": "beta"}, "its account is of workload beta"),
+        ({"submission": "slow"}, "its account is of submission 'slow'"),
+        ({"workload": "beta"}, "its account is of workload 'beta'"),
         ({"study": 3, "trial": 2}, "its account is of study 3; its account is of trial 2"),
     ],
 )
@@ -217,6 +217,7 @@ def test_at_mini_replicas_and_steps_are_free(
     ("first", "second", "told"),
     [
         ({"batch_size": 32}, {"batch_size": 64}, "fast on alpha has several batch sizes: 32 in"),
+        ({"batch_size": [1]}, {"batch_size": 64}, "fast on alpha has several batch sizes: [1] in"),
         (
             {"submission_source": "aa"},
             {"submission_source": "bb"},

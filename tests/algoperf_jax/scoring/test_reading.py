@@ -86,7 +86,6 @@ def test_a_trial_without_evaluations_exists(
     ("content", "why"),
     [
         (HEADER[:-20], "ends within its first line"),
-        (HEADER + b"1,\xff\xfe,0.1\n", ""),
         (b"global_step,score,validation/loss\n1,5.0,0.7\n", "no column 'validation/accuracy'"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "no column 'global_step'"),
     ],
@@ -134,6 +133,8 @@ GOOD = HEADER + b"1,5.0,0.1\n2,8.0,0.7\n"
             "'x' stands where a number is due, under 'score' (and in 1 more lines",
         ),
         (HEADER + b'"1","5.0",0.1\n2,8.0,0.7\n3,"9', "line 4 does not have 3 values"),
+        (HEADER + b'"1","5.0",0.1\n2,8.0,0.7\n3,9\n', "line 4 does not have 3 values"),
+        (GOOD + b"3,\xff\xfe,0.8\n", "stands where a number is due, under 'score'"),
     ],
 )
 def test_a_bad_line_is_named_and_the_others_count(
@@ -362,7 +363,11 @@ def test_a_bad_tidy_file_is_named_and_skipped(
     ("line", "why"),
     [
         ("fast,0,alpha,jax,1,1,5.0", "line 3 does not have 8 values"),
-        ("fast,0.5,alpha,jax,1,1,5.0,0.1\n", "'0.5' stands where a number is due"),
+        ("fast,0.5,alpha,jax,1,1,5.0,0.1\n", "'0.5' stands where a whole number from 0 on is due"),
+        ("fast,-7,alpha,jax,1,1,5.0,0.1\n", "'-7' stands where a whole number from 0 on is due"),
+        ("fast,1e30,alpha,jax,1,1,5.0,0.1\n", "'1e30' stands where a whole number from 0"),
+        ("fast,inf,alpha,jax,1,1,5.0,0.1\n", "'inf' stands where a whole number from 0"),
+        (",0,alpha,jax,1,1,5.0,0.1\n", "nothing stands where a name is due, under 'submission'"),
     ],
 )
 def test_a_bad_line_of_a_tidy_file_is_named_and_the_others_count(

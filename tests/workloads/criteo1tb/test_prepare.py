@@ -108,9 +108,8 @@ def test_shards_of_other_lengths_are_refused(raw, tmp_path):
 
 def test_a_missing_last_shard_is_noticed(raw, tmp_path):
     (raw / "day_1_02").unlink()
-    with pytest.raises(
-        DataError, match=r"day_1.arrays has 20 examples, there should be 30; replace"
-    ):
+    told = r"has 2 shards of day 1, day_1_01 is the last; its 30 lines make 3 of 10"
+    with pytest.raises(DataError, match=told):
         run(tmp_path, raw)
 
 

@@ -114,6 +114,16 @@ def test_what_is_no_number_is_refused(content):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("content", ["1e400", "3.5e38", "-1e39"])
+def test_numbers_that_no_float32_holds_are_refused(content):
+    with pytest.raises(DataError, match=f"field 4 is '{content}', not a number that a float32"):
+        parsed(changed(4, content))
+
+
+def test_a_missing_label_is_zero():
+    assert parsed(changed(0, ""), changed(0, "-1")).labels.tolist() == [0, 0]
+
+
 def test_bad_lines_far_within_a_block_are_numbered_right():
     lines = [GOOD] * 2_500  # more than are parsed at a time
     lines[2_399] = changed(2, "x")
@@ -121,7 +131,7 @@ def test_bad_lines_far_within_a_block_are_numbered_right():
         parsed(*lines, first_line=10_001)
 
 
-@pytest.mark.parametrize("content", ["2", "0.5", "10"])
+@pytest.mark.parametrize("content", ["2", "0.5", "10", "-2", "-0.5", "-11"])
 def test_labels_are_zero_or_one(content):
     with pytest.raises(DataError, match=f"line 1, field 0 is '{content}', not a label"):
         parsed(changed(0, content))

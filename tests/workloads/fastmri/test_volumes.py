@@ -41,6 +41,14 @@ def test_a_missing_maximum_is_zero(tmp_path):
     assert read(tmp_path / "a.h5").largest == 0
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, "abc", [1.0, 2.0]])
+def test_a_maximum_that_cannot_be_is_refused(path, value):
+    with h5py.File(path, "a") as file:
+        file.attrs["max"] = value
+    with pytest.raises(DataError, match=r"file1000000\.h5: its attribute 'max' is .* from 0 on"):
+        read(path)
+
+
 def test_folders_and_archives_have_the_same_volumes(tmp_path):
     raw = write_sets(tmp_path / "raw")
     folder = source_of(raw, "train")
@@ -77,7 +85,11 @@ def test_a_damaged_archive_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["kspace", "reconstruction_esc"])
 def test_a_file_without_its_entries_is_refused(path, name):
     replaced(path, name, None)
-    with pytest.raises(DataError, match=rf"file1000000\.h5 has no '{name}', it has .*rss"):
+    with pytest.raises(DataError, match=rf"file1000000\.h5 has no array '{name}', it has .*rss"):
+        read(path)
+    with h5py.File(path, "a") as file:
+        file.create_group(name)
+    with pytest.raises(DataError, match=rf"file1000000\.h5 has no array '{name}'"):
         read(path)
 
 
