@@ -10,7 +10,9 @@ from workloads.fastmri.files import Scans, upstream
 SCANS = Scans(
     height=24,
     size=16,
+    train_volumes=3,
     train_slices=9,
+    held_out_volumes=3,
     validation_volumes=2,
     validation_slices=5,
     test_slices=3,

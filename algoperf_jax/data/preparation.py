@@ -126,7 +126,10 @@ def _make(
 
     def write(unfinished: Path) -> None:
         step.write(made_from, unfinished)
-        step.dataset.check_examples(unfinished, examples, f"replace {sources} and run it again")
+        try:
+            step.dataset.check_examples(unfinished, examples, f"replace {sources} and run it again")
+        except DataError as error:  # its folder will be gone
+            raise DataError(str(error).replace(str(unfinished), str(root))) from None
 
     write_atomically(step.dataset, root, write)
     if not keep_download:

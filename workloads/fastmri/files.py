@@ -22,7 +22,8 @@ class Scans:
     Attributes:
       height: rows of the measurements.
       size: rows and columns of the images; measurements have at least as many columns.
-      train_slices: of all training volumes.
+      train_volumes, train_slices: how many there are for training.
+      held_out_volumes: of the other set.
       validation_volumes: of the held-out ones, sorted by name, the first; the others are for
         testing.
       validation_slices, test_slices: of these.
@@ -31,11 +32,18 @@ class Scans:
 
     height: int
     size: int
+    train_volumes: int
     train_slices: int
+    held_out_volumes: int
     validation_volumes: int
     validation_slices: int
     test_slices: int
     eval_train_slices: int
+
+    @property
+    def volumes(self) -> dict[str, int]:
+        """Volumes of each of upstream's sets."""
+        return {TRAIN: self.train_volumes, HELD_OUT: self.held_out_volumes}
 
     @property
     def examples(self) -> dict[str, int]:
@@ -82,10 +90,12 @@ def prepared(name: str) -> Path:
 FASTMRI = Scans(
     height=640,
     size=320,
+    train_volumes=973,
     train_slices=34_742,
+    held_out_volumes=199,
     validation_volumes=100,
     validation_slices=3_554,
     test_slices=3_581,
     eval_train_slices=3_584,
 )
-"""The benchmark's: 973 training volumes and 199 held-out ones."""
+"""The benchmark's."""

@@ -76,21 +76,27 @@ def _step(
     disk_bytes = round(pixels * (4 + (4 if name == HELD_OUT else 8 * _COLUMNS)) * 1.02)
     return preparation.Step(
         dataset=folder,
-        given=functools.partial(_given, name),
+        given=functools.partial(_given, name, scans),
         disk_bytes=lambda given: disk_bytes,
         write=functools.partial(_write, folder, convert, scans),
         note="this takes some minutes" if name == HELD_OUT else "this takes a while",
     )
 
 
-def _given(name: str, raw: Path | None) -> Path:
+def _given(name: str, scans: Scans, raw: Path | None) -> Path:
     if raw is None:
         raise DataError(
             f"fastmri is given to those who register at {SOURCE}, so it is not downloaded: get "
             "knee_singlecoil_train.tar.xz and knee_singlecoil_val.tar.xz and name the folder with "
             "--raw"
         )
-    return source_of(raw, name)
+    source = source_of(raw, name)
+    if source.is_dir() and (found := len(list(source.glob("*.h5")))) != scans.volumes[name]:
+        raise DataError(
+            f"{source} has {found} files that end in .h5, there should be {scans.volumes[name]}; "
+            "unpack the archive again"
+        )
+    return source
 
 
 def _write(

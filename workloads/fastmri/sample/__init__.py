@@ -95,7 +95,9 @@ def _slices_of(split: str) -> int:
 FORM = Scans(
     height=160,
     size=80,
+    train_volumes=sum(scan.split == TRAIN for scan in SCANS),
     train_slices=_slices_of(TRAIN),
+    held_out_volumes=sum(scan.split == HELD_OUT for scan in SCANS),
     validation_volumes=len(_VALIDATION),
     validation_slices=_THICK * len(_VALIDATION),
     test_slices=_THICK * len(_TEST),

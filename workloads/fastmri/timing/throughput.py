@@ -38,7 +38,9 @@ class Throughput:
         scans = Scans(
             height=640,
             size=320,
+            train_volumes=_VOLUMES["train"],
             train_slices=_SLICES * _VOLUMES["train"],
+            held_out_volumes=_VOLUMES["val"],
             validation_volumes=1,
             validation_slices=_SLICES,
             test_slices=_SLICES * (_VOLUMES["val"] - 1),
