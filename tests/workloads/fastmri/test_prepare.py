@@ -129,10 +129,20 @@ def test_a_bad_file_is_named_and_nothing_is_left(raw, tmp_path):
 
 def test_a_missing_volume_is_noticed(raw, tmp_path):
     (raw / "knee_singlecoil_train" / "file1000001.h5").unlink()
-    with pytest.raises(
-        DataError, match=r"train\.arrays has 7 examples, there should be 9; replace"
-    ):
+    told = r"knee_singlecoil_train has 2 files that end in \.h5, there should be 3"
+    with pytest.raises(DataError, match=told):
         run(tmp_path, raw)
+
+
+def test_an_archive_that_lacks_a_volume_is_noticed(raw, tmp_path):
+    shutil.copytree(raw / "knee_singlecoil_val", tmp_path / "some" / "knee_singlecoil_val")
+    with tarfile.open(tmp_path / "some" / "knee_singlecoil_train.tar.xz", "w:xz") as archive:
+        for name in ("file1000000", "file1000002"):
+            path = raw / "knee_singlecoil_train" / f"{name}.h5"
+            archive.add(path, f"singlecoil_train/{name}.h5")
+    told = rf"{tmp_path}/fastmri/knee_singlecoil_train\.arrays has 7 examples, there should be 9; "
+    with pytest.raises(DataError, match=told + r"replace .*train\.tar\.xz and run it again"):
+        run(tmp_path, tmp_path / "some")
 
 
 def test_another_border_between_validation_and_test_is_noticed(copy, tmp_path):
@@ -174,3 +184,4 @@ def test_the_benchmark_s_sets_have_its_slices():
         "test": 3_581,
     }
     assert FASTMRI.stored.examples == {"train": 34_742, "val": 7_135}
+    assert FASTMRI.volumes == {"train": 973, "val": 199}
