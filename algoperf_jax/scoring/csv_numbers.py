@@ -4,7 +4,7 @@ import codecs
 import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,11 @@ NUMBERS = {"step": pl.Float64, "seconds": pl.Float64, "value": pl.Float64}
 LARGEST = 2**53
 """Above this, whole numbers are not told apart."""
 
-_DUE = {pl.Float64: "a number", pl.Int64: "a whole number from 0 on", pl.String: "a name"}
+_DUE: Mapping[Any, str] = {
+    pl.Float64: "a number",
+    pl.Int64: "a whole number from 0 on",
+    pl.String: "a name",
+}
 
 
 class Parsed(NamedTuple):

@@ -181,7 +181,7 @@ class _Parser:
         if not _DECIMAL.fullmatch(content):
             raise self._error(line, field, "a number")
         number = float(content)
-        if abs(number) > np.finfo(np.float32).max:
+        if abs(number) > float(np.finfo(np.float32).max):
             raise self._error(line, field, "a number that a float32 can hold")
         return max(float(np.float32(number)), 0.0)
 
