@@ -150,7 +150,7 @@ def _training(
                 names = list(known.base)
                 found = runs.check_name_is_forgotten(workload, submission, names, trial)
                 yield _done("the step does not depend on the workload's name", found)
-                found = runs.check_devices(workload, submission, trial)
+                found = runs.check_devices(trial)
                 yield _done("the step does not depend on the number of devices", found)
 
 

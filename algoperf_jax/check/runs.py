@@ -240,14 +240,10 @@ def check_name_is_forgotten(
     return []
 
 
-def check_devices(workload: Workload, submission: Submission, trial: Trial) -> list[Finding]:
+def check_devices(trial: Trial) -> list[Finding]:
     """Whether two devices with a replica each take the step that one device takes with both.
 
     Nothing is checked where there is one device only, or where two do not divide the batch.
-
-    Args:
-      workload, submission: of the trial.
-      trial: any trial of the submission.
     """
     if jax.local_device_count() < 2 or trial.problem.batch_size % 2:
         return []
@@ -258,8 +254,7 @@ def check_devices(workload: Workload, submission: Submission, trial: Trial) -> l
         )
         problem = dataclasses.replace(trial.problem, num_replicas=2)
         there = dataclasses.replace(trial, layout=layout, problem=problem)
-        programs = Programs(there)
-        programs.set_knobs(submission.control.knobs if submission.control else {})
+        programs = _programs(there)
         initial = jax.device_get(there.initial_state())
         batch = next(there.training_batches())
         state, _ = programs.step(None)(layout.put_state(initial), batch, programs.inputs(0.0))
@@ -272,11 +267,19 @@ def check_devices(workload: Workload, submission: Submission, trial: Trial) -> l
         return []
     return [
         violation(
-            f"{workload.name}: on two devices the first step is another one than on one device: "
-            f"their difference is {apart / length if length else np.inf:.3g} times as long as the "
-            "step; a sum or mean over the batch may be taken on each device alone"
+            f"{trial.workload.name}: on two devices the first step is another one than on one "
+            f"device: their difference is {apart / length if length else np.inf:.3g} times as "
+            "long as the step; a sum or mean over the batch may be taken on each device alone"
         )
     ]
+
+
+def _programs(trial: Trial) -> Programs:
+    """The trial's programs as they are at its beginning."""
+    control = trial.submission.control
+    programs = Programs(trial)
+    programs.set_knobs(control.knobs if control else {})
+    return programs
 
 
 def _flat(params: Params) -> np.ndarray:
@@ -294,8 +297,7 @@ def _program_text(workload: Workload, submission: Submission, trial: Trial) -> s
         trial.layout,
         None,
     )
-    programs = Programs(trial)
-    programs.set_knobs(submission.control.knobs if submission.control else {})
+    programs = _programs(trial)
     state = trial.layout.put_state(jax.device_get(trial.initial_state()))
     traced = jax.make_jaxpr(step)(state, next(trial.training_batches()), programs.inputs(0.0))
     constants = [np.asarray(constant).tobytes() for constant in traced.consts]

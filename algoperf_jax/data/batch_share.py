@@ -73,6 +73,10 @@ class BatchShare:
         """
         return (self.positions < examples).astype(np.float32).reshape(self.shape)
 
+    def filled(self, examples: int) -> np.ndarray:
+        """Those of `positions` that a batch fills of which the first `examples` are real."""
+        return self.positions[self.positions < examples]
+
     def divided(self, arrays: Any) -> Any:
         """Arrays over this process's examples with the leading axis divided into replicas.
 

@@ -52,6 +52,25 @@ def expanded_sample(
     return destination
 
 
+def prepared_in(
+    destination: Path, write_raw: Callable[[Path], None], prepare: Callable[[Path, Path], Path]
+) -> None:
+    """Expands a sample as its data set is prepared: raw files are written, converted and removed.
+
+    Args:
+      destination: an empty folder; in the end it holds what the preparation makes.
+      write_raw: writes upstream's files into a folder, which it makes.
+      prepare: `(data_dir, raw) -> the folder, in data_dir, with the result`.
+    """
+    raw = destination / "raw"
+    write_raw(raw)
+    made = prepare(destination, raw)
+    shutil.rmtree(raw)
+    for path in made.iterdir():
+        path.rename(destination / path.name)
+    made.rmdir()
+
+
 def _checksum(source_dir: Path, files: Sequence[str], version: str) -> str:
     digest = hashlib.sha256(version.encode())
     for name in sorted(files):

@@ -14,6 +14,7 @@ import polars as pl
 from algoperf_jax.errors import UserError
 from algoperf_jax.scoring.input_warnings import InputWarning
 from algoperf_jax.scoring.protocol import ScoringProtocol
+from algoperf_jax.scoring.times import MEETS_TARGET, target_table
 
 TRIALS = {
     "run": pl.UInt32,
@@ -171,25 +172,16 @@ def plausible(
     A value is finite and within the bounds of its metric, or NaN where it is missing; time is not
     negative, and above 0 where the target is met.
     """
-    targets = {name: protocol.facts[name].target for name in protocol.workloads}
-    facts = pl.DataFrame(
-        {
-            "workload": list(targets),
-            "least": [target.bounds[0] for target in targets.values()],
-            "largest": [target.bounds[1] for target in targets.values()],
-            "sign": [1.0 if target.direction == "max" else -1.0 for target in targets.values()],
-            "target": [float(target.validation) for target in targets.values()],
-        },
-        schema_overrides={"workload": pl.String},
-    )
     value, seconds = pl.col("value"), pl.col("seconds")
-    met = value.is_not_nan() & (value * pl.col("sign") >= pl.col("target") * pl.col("sign"))
     no_value = value.is_not_nan() & (
         value.is_infinite() | (value < pl.col("least")) | (value > pl.col("largest"))
     )
-    no_time = (seconds < 0) | ((seconds == 0) & met)
+    no_time = (seconds < 0) | ((seconds == 0) & MEETS_TARGET)
     rows = evaluations.with_row_index("row").join(
-        trials.join(facts, on="workload"), on="run", how="left", maintain_order="left"
+        trials.join(target_table(protocol), on="workload"),
+        on="run",
+        how="left",
+        maintain_order="left",
     )
     bad = rows.filter(no_value | no_time)
     first = bad.group_by("run", maintain_order=True).agg(pl.all().first(), pl.len().alias("count"))
@@ -197,8 +189,8 @@ def plausible(
         InputWarning(
             "implausible number",
             f"{row['file']}: {row['submission']}, {row['workload']}, study {row['study']}, trial "
-            f"{row['trial']} has {targets[row['workload']].metric} {row['value']:g} after "
-            f"{row['seconds']:g} s; evaluations left out: {row['count']}",
+            f"{row['trial']} has {protocol.facts[row['workload']].target.metric} "
+            f"{row['value']:g} after {row['seconds']:g} s; evaluations left out: {row['count']}",
         )
         for row in first.sort(*KEY).iter_rows(named=True)
     ]
@@ -209,14 +201,7 @@ def past_budget(
     trials: pl.DataFrame, evaluations: pl.DataFrame, protocol: ScoringProtocol
 ) -> list[InputWarning]:
     """A warning for each run with evaluations at or after its budget; they do not count."""
-    budgets = pl.DataFrame(
-        {
-            "workload": list(protocol.workloads),
-            "budget": [protocol.budget(w) for w in protocol.workloads],
-        },
-        schema={"workload": pl.String, "budget": pl.Float64},
-    )
-    runs = trials.join(budgets, on="workload")
+    runs = trials.join(target_table(protocol), on="workload")
     late = (
         evaluations.join(runs.select("run", "budget"), on="run")
         .filter(pl.col("seconds") >= pl.col("budget"))

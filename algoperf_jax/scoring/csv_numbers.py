@@ -72,11 +72,10 @@ def table(
     """One CSV file with the named columns and possibly others.
 
     Args:
-      text: the file's content.
+      text: the file's content, as `plain` gives it.
       columns: by name the type, String, Int64 or Float64.
       optional: those among them that may be empty in a row (null, or NaN for Float64).
     """
-    text = plain(text)
     header = text[: text.find(b"\n") + 1] or text
     part = _strings(header, {0: text[len(header) :]}, list(columns))
     required = [name for name in columns if name not in optional]
@@ -88,6 +87,8 @@ def plain(text: bytes) -> bytes:
 
     What is no text in it becomes a sign that is no number.
     """
+    if text.isascii():
+        return text
     if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return text.decode("utf-16", "replace").encode()
     return text.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").encode()

@@ -10,6 +10,33 @@ from algoperf_jax.scoring.protocol import ScoringProtocol, Time, TrialChoice
 INFINITY = float("inf")
 
 
+# Of rows with a `value` and the columns of `target_table`. In this column engine NaN is greater
+# than every number.
+MEETS_TARGET = pl.col("value").is_not_nan() & (
+    pl.col("value") * pl.col("sign") >= pl.col("target") * pl.col("sign")
+)
+
+
+def target_table(protocol: ScoringProtocol) -> pl.DataFrame:
+    """A row for each workload of the protocol.
+
+    Columns `workload`, `sign` (1.0 where more is better, else -1.0), `target` on the validation
+    split, `least` and `largest` value of its metric, `budget` in seconds.
+    """
+    targets = {name: protocol.facts[name].target for name in protocol.workloads}
+    columns = {
+        "sign": [1.0 if target.direction == "max" else -1.0 for target in targets.values()],
+        "target": [target.validation for target in targets.values()],
+        "least": [target.bounds[0] for target in targets.values()],
+        "largest": [target.bounds[1] for target in targets.values()],
+        "budget": [protocol.budget(name) for name in targets],
+    }
+    return pl.DataFrame(
+        {"workload": list(targets), **columns},
+        schema={"workload": pl.String, **dict.fromkeys(columns, pl.Float64)},
+    )
+
+
 def runs_from_evaluations(
     trials: pl.DataFrame, evaluations: pl.DataFrame, protocol: ScoringProtocol
 ) -> pl.DataFrame:
@@ -27,22 +54,8 @@ def runs_from_evaluations(
       `trials` with `num_evals` (Int64), `eval_index` (Int64, from 0, null for a miss), `step` and
       `seconds` (Float64, at the target, infinity for a miss).
     """
-    targets = [protocol.facts[name].target for name in protocol.workloads]
-    facts = pl.DataFrame(
-        {
-            "workload": list(protocol.workloads),
-            "sign": [1.0 if target.direction == "max" else -1.0 for target in targets],
-            "target": [target.validation for target in targets],
-            "budget": [protocol.budget(name) for name in protocol.workloads],
-        },
-        schema_overrides={"workload": pl.String, "target": pl.Float64, "budget": pl.Float64},
-    )
-    # In this column engine NaN is greater than every number.
-    hit = (
-        pl.col("value").is_not_nan()
-        & (pl.col("value") * pl.col("sign") >= pl.col("target") * pl.col("sign"))
-        & (pl.col("seconds") < pl.col("budget"))
-    )
+    facts = target_table(protocol)
+    hit = MEETS_TARGET & (pl.col("seconds") < pl.col("budget"))
     first = (
         evaluations.join(trials.select("run", "workload").join(facts, on="workload"), on="run")
         .sort("run", "seconds", "step")

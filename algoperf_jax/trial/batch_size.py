@@ -13,7 +13,7 @@ class BatchSize(NamedTuple):
 
     Attributes:
       examples: how many.
-      chosen_by: for people, for example "the submission for 'ogbg'".
+      chosen_by: for people, for example "the workload".
     """
 
     examples: int

@@ -37,6 +37,18 @@ def test_step_needs_neither_data_nor_data_libraries():
     assert loaded == "{'jax'}"
 
 
+@pytest.fixture
+def printed(monkeypatch, capsys):
+    """What the program prints with some arguments; it ends well."""
+
+    def printed(*arguments):
+        monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
+        assert benchmark.main() == 0
+        return capsys.readouterr().out
+
+    return printed
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -51,23 +63,17 @@ def test_flags_that_measure_nothing_say_why(arguments, message, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["imagenet_resnet", "imagenet_vit"])
-def test_input_prints_pipeline_and_limit_on_files_of_imagenet_s_size(name, monkeypatch, capsys):
+def test_input_prints_pipeline_and_limit_on_files_of_imagenet_s_size(name, monkeypatch, printed):
     monkeypatch.setattr(throughput, "DIFFERENT_IMAGES", 3)
     monkeypatch.setattr(throughput, "BATCH_SIZE", 2)
-    arguments = [f"--workload={name}", "--part=input", "--repetitions=1", "--count=2"]
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
-    assert benchmark.main() == 0
-    out = capsys.readouterr().out
+    out = printed(f"--workload={name}", "--part=input", "--repetitions=1", "--count=2")
     # ImageNet's training files take 110 kB on average.
     assert 90 < float(re.search(r"files of (\d+) kB", out)[1]) < 130
     assert re.search(r"pipeline [\d,]+ images/s/core, yardstick [\d,]+", out)
 
 
-def test_input_of_text_prints_tokens_beside_tokenising(monkeypatch, capsys):
-    arguments = ["--workload=wmt", "--part=input", "--repetitions=1", "--count=1000"]
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
-    assert benchmark.main() == 0
-    out = capsys.readouterr().out
+def test_input_of_text_prints_tokens_beside_tokenising(printed):
+    out = printed("--workload=wmt", "--part=input", "--repetitions=1", "--count=1000")
     assert "10,293 sentence pairs of the sample" in out
     assert re.search(r"pipeline [\d,]+ tokens/s/core, yardstick [\d,]+", out)
 
@@ -89,13 +95,10 @@ class _Halves:
         return Compiled(lambda x: {"half": x / 2 + self.error}, jnp.array([2.0, 4.0]))
 
 
-def test_comparison_prints_the_ratio_of_two_ways(monkeypatch, capsys):
+def test_comparison_prints_the_ratio_of_two_ways(monkeypatch, printed):
     monkeypatch.setattr(decoding_time, "Comparison", _Halves)
     monkeypatch.setitem(benchmark.COMPARISONS, "decode", {"ogbg": decoding_time.__name__})
-    arguments = ["--workload=ogbg", "--part=decode", "--repetitions=2"]
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
-    assert benchmark.main() == 0
-    out = capsys.readouterr().out
+    out = printed("--workload=ogbg", "--part=decode", "--repetitions=2")
     assert out.startswith("two numbers\n")
     assert re.search(r"fast: [\d.]+ MB of temporary memory", out)
     assert len(re.findall(r"plain [\d.]+ s, fast [\d.]+ s", out)) == 2
@@ -110,11 +113,9 @@ def test_comparison_of_different_results_measures_nothing(monkeypatch):
         benchmark.main()
 
 
-def test_ctc_compares_the_kit_s_loss_with_optax_s(monkeypatch, capsys):
-    arguments = ["--workload=librispeech_conformer", "--part=ctc", "--repetitions=1"]
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
-    assert benchmark.main() == 0
-    assert "librispeech_conformer at scale mini, 4 examples, 60 frames" in capsys.readouterr().out
+def test_ctc_compares_the_kit_s_loss_with_optax_s(printed):
+    out = printed("--workload=librispeech_conformer", "--part=ctc", "--repetitions=1")
+    assert "librispeech_conformer at scale mini, 4 examples, 60 frames" in out
 
 
 @pytest.mark.slow  # compiles a decoder six times
@@ -133,50 +134,38 @@ def test_decode_compares_two_ways_to_the_same_tokens(monkeypatch, capsys):
 @pytest.mark.parametrize(
     "part", ["ctc", "framing", "lstm", pytest.param("buckets", marks=pytest.mark.slow)]
 )
-def test_parts_of_speech_workloads_give_what_the_plain_forms_give(part, monkeypatch, capsys):
-    arguments = ["--workload=librispeech_deepspeech", f"--part={part}", "--repetitions=1"]
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
-    assert benchmark.main() == 0
-    out = capsys.readouterr().out
+def test_parts_of_speech_workloads_give_what_the_plain_forms_give(part, printed):
+    out = printed("--workload=librispeech_deepspeech", f"--part={part}", "--repetitions=1")
     assert out.startswith("librispeech_deepspeech at scale mini, ")
     assert re.search(r"plain [\d.]+ s, fast [\d.]+ s", out)
 
 
 @pytest.mark.slow  # expands the sample; those of text, clicks and scans do the same here
-def test_input_of_speech_prints_utterances_beside_decoding(monkeypatch, capsys):
+def test_input_of_speech_prints_utterances_beside_decoding(monkeypatch, printed):
     monkeypatch.setattr(speech_throughput, "BATCH_SIZE", 2)
-    arguments = ["--workload=librispeech_conformer", "--part=input", "--count=4"]
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments, "--repetitions=1"])
-    assert benchmark.main() == 0
-    out = capsys.readouterr().out
+    out = printed(
+        "--workload=librispeech_conformer", "--part=input", "--count=4", "--repetitions=1"
+    )
     assert re.search(r"pipeline [\d,]+ utterances/s/core, yardstick [\d,]+", out)
 
 
-def test_input_of_clicks_prints_lines_beside_parsing(monkeypatch, capsys):
+def test_input_of_clicks_prints_lines_beside_parsing(monkeypatch, printed):
     monkeypatch.setattr(click_throughput, "_COPIES", 1)
     monkeypatch.setattr(click_throughput, "BATCH_SIZE", 512)
-    arguments = ["--workload=criteo1tb", "--part=input", "--count=1024", "--repetitions=1"]
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
-    assert benchmark.main() == 0
-    out = capsys.readouterr().out
+    out = printed("--workload=criteo1tb", "--part=input", "--count=1024", "--repetitions=1")
     assert "327,346 lines of the sample, of 268 bytes" in out
     assert re.search(r"pipeline [\d,]+ lines/s/core, yardstick [\d,]+", out)
 
 
-def test_input_of_scans_prints_slices_beside_transforming(monkeypatch, capsys):
+def test_input_of_scans_prints_slices_beside_transforming(monkeypatch, printed):
     monkeypatch.setattr(scan_throughput, "_SLICES", 2)
     monkeypatch.setattr(scan_throughput, "BATCH_SIZE", 2)
-    arguments = ["--workload=fastmri", "--part=input", "--count=4", "--repetitions=1"]
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
-    assert benchmark.main() == 0
-    out = capsys.readouterr().out
+    out = printed("--workload=fastmri", "--part=input", "--count=4", "--repetitions=1")
     assert "6 volumes of 2 slices, 640 by 372" in out
     assert re.search(r"pipeline [\d,]+ slices/s/core, yardstick [\d,]+", out)
 
 
 @pytest.mark.parametrize("part", ["similarity", "doubling"])
-def test_parts_of_scans_give_what_the_reference_s_ways_give(part, monkeypatch, capsys):
-    arguments = ["--workload=fastmri", f"--part={part}", "--repetitions=1"]
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
-    assert benchmark.main() == 0
-    assert re.search(r"plain [\d.]+ s, fast [\d.]+ s", capsys.readouterr().out)
+def test_parts_of_scans_give_what_the_reference_s_ways_give(part, printed):
+    out = printed("--workload=fastmri", f"--part={part}", "--repetitions=1")
+    assert re.search(r"plain [\d.]+ s, fast [\d.]+ s", out)

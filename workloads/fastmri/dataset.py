@@ -76,12 +76,12 @@ def example_batch(
 def _training_batch(
     slices: TrainingSlices, seed: Seed, share: BatchShare, examples: Examples
 ) -> Batch:
-    own = examples.ids[share.positions[share.positions < len(examples.ids)]]
+    own = examples.ids[share.filled(len(examples.ids))]
     return _batch(*slices.slices(own, seed), share, len(examples.ids))
 
 
 def _held_out_batch(slices: HeldOutSlices, share: BatchShare, examples: Examples) -> Batch:
-    own = examples.ids[share.positions[share.positions < len(examples.ids)]]
+    own = examples.ids[share.filled(len(examples.ids))]
     return _batch(*slices.slices(own), share, len(examples.ids))
 
 

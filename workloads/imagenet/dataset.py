@@ -220,7 +220,7 @@ def mixup_weight(alpha: float, seed: int, position: int) -> float:
 
 def _eval_batch(decoder: Decoder, share: BatchShare, examples: Examples) -> Batch:
     """This process's part of a global batch of evaluation, the last one padded."""
-    ids = examples.ids[share.positions[share.positions < len(examples.ids)]]
+    ids = examples.ids[share.filled(len(examples.ids))]
     decoded = decoder.decode(ids, np.zeros((len(ids), 2), np.int64))
     return {
         "inputs": share.divided(decoded.images),

@@ -96,7 +96,7 @@ def batch_of(
       share: what of the batch is built.
       samples, labels: sizes S and U.
     """
-    own = share.positions[share.positions < len(ids)]
+    own = share.filled(len(ids))
     wanted = ids[own]
     audio = np.zeros((len(wanted), samples), np.int16)
     pieces = np.zeros((len(wanted), labels), np.int32)

@@ -131,5 +131,5 @@ def _batch(pairs: Pairs, share: BatchShare, length: int, packs: Packs) -> Batch:
 
 
 def _eval_batch(pairs: Pairs, share: BatchShare, length: int, examples: Examples) -> Batch:
-    own = share.positions[share.positions < len(examples.ids)]
+    own = share.filled(len(examples.ids))
     return share.divided(single_rows(pairs, examples.ids[own], length))

@@ -142,7 +142,7 @@ def test_a_step_that_depends_on_the_number_of_devices_is_found(tmp_path):
 
     for submission, guilty in ((ADAM, False), (changed(step=alone), True)):
         trial = set_up(toy(), submission, SETTINGS, tmp_path)
-        found = check.check_devices(toy(), submission, trial)
+        found = check.check_devices(trial)
         assert ("on two devices the first step is another one" in texts(found)) == guilty
 
 

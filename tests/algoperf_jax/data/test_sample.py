@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from algoperf_jax.data.sample import expanded_sample
+from algoperf_jax.data.sample import expanded_sample, prepared_in
 
 
 @pytest.fixture
@@ -75,3 +75,20 @@ def test_two_that_expand_at_the_same_time_get_the_same_whole_folder(source, tmp_
     assert first == second
     assert (first / "copy.txt").read_text() == "one"
     assert list((tmp_path / "cache").iterdir()) == [first]
+
+
+def test_what_a_preparation_makes_is_all_that_stays(tmp_path):
+    def write_raw(raw):
+        raw.mkdir()
+        (raw / "a").write_text("text")
+
+    def prepare(data_dir, raw):
+        made = data_dir / "letters"
+        made.mkdir()
+        (made / "folder").mkdir()
+        (made / "A").write_text((raw / "a").read_text().upper())
+        return made
+
+    prepared_in(tmp_path, write_raw, prepare)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["A", "folder"]
+    assert (tmp_path / "A").read_text() == "TEXT"

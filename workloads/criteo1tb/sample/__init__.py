@@ -1,9 +1,9 @@
 """The embedded sample of the Criteo workload; `README.md` says what it is."""
 
+import functools
 import io
 import json
 import lzma
-import shutil
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from algoperf_jax.data.order import permutation
-from algoperf_jax.data.sample import expanded_sample
+from algoperf_jax.data.sample import expanded_sample, prepared_in
 from workloads.criteo1tb.files import ClickLogs
 
 COLUMNS = "flights.xz"
@@ -99,10 +99,5 @@ def _expand(source_dir: Path, destination: Path) -> None:
     # It opens what it has made, and whoever opens data knows the sample.
     from workloads.criteo1tb.prepare import prepare
 
-    raw = destination / "raw"
-    write_text(source_dir, raw)
-    made = prepare(destination, raw, report=lambda line: None, logs=LOGS)
-    shutil.rmtree(raw)
-    for path in made.iterdir():  # from its folder within `destination`
-        path.rename(destination / path.name)
-    made.rmdir()
+    quietly = functools.partial(prepare, report=lambda line: None, logs=LOGS)
+    prepared_in(destination, functools.partial(write_text, source_dir), quietly)

@@ -1,14 +1,14 @@
 """The embedded sample of the fastMRI workload; `README.md` says what it is."""
 
+import functools
 import lzma
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from algoperf_jax.data.order import random_words
-from algoperf_jax.data.sample import expanded_sample
+from algoperf_jax.data.sample import expanded_sample, prepared_in
 from workloads.fastmri.files import HELD_OUT, TRAIN, Scans, upstream
 
 SLICES = "slices.xz"
@@ -19,7 +19,6 @@ SHAPE = (108, 90)
 _LOWEST, _THICK, _SLABS = 15, 10, 15  # in slices of 1 mm
 _VALIDATION, _TEST = (2, 8), (5, 11)
 _GAP = 3  # slices of training slabs next to one that is held out are left out
-
 
 _SCANS_OF_TRAINING = 10
 """Of each training slab, each as if of another head: turned, stretched, brighter on one side, and
@@ -223,10 +222,5 @@ def _expand(source_dir: Path, destination: Path) -> None:
     # It opens what it has made, and whoever opens data knows the sample.
     from workloads.fastmri.prepare import prepare
 
-    raw = destination / "raw"
-    write_volumes(source_dir, raw)
-    made = prepare(destination, raw, report=lambda line: None, scans=FORM)
-    shutil.rmtree(raw)
-    for path in made.iterdir():  # from its folder within `destination`
-        path.rename(destination / path.name)
-    made.rmdir()
+    quietly = functools.partial(prepare, report=lambda line: None, scans=FORM)
+    prepared_in(destination, functools.partial(write_volumes, source_dir), quietly)

@@ -8,7 +8,7 @@ import numpy as np
 from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.workload import Workload
 from workloads.fastmri.dataset import dataset
-from workloads.fastmri.files import Scans, prepared
+from workloads.fastmri.files import Scans, upstream
 from workloads.fastmri.prepare import prepare
 from workloads.fastmri.scans import open_scans
 from workloads.fastmri.slices import mask, processed, transform_rows
@@ -51,7 +51,7 @@ class Throughput:
         self._kspace = (parts[0] + 1j * parts[1]).astype(np.complex64)
         self._targets = np.abs(self._kspace[:, : scans.size, : scans.size])
         for name, count in _VOLUMES.items():
-            raw = folder / "raw" / prepared(name).stem
+            raw = folder / "raw" / upstream(name)
             raw.mkdir(parents=True)
             for volume in range(count):
                 with h5py.File(raw / f"file{volume}.h5", "w") as file:

@@ -1,8 +1,8 @@
 """The embedded sample of the LibriSpeech workloads; `README.md` says what it is."""
 
+import functools
 import io
 import lzma
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from algoperf_jax.data.sample import expanded_sample
+from algoperf_jax.data.sample import expanded_sample, prepared_in
 from workloads.librispeech.files import TOKENIZER_FILE, Corpus
 
 TRANSCRIPTS = "transcripts.xz"
@@ -117,12 +117,10 @@ def _expand(source_dir: Path, destination: Path) -> None:
     # It opens what it has made, and whoever opens data knows the sample.
     from workloads.librispeech.prepare import prepare
 
-    raw = destination / "raw"
-    write_tree(source_dir, raw)
-    model = lzma.decompress((source_dir / TOKENIZER).read_bytes())
-    (raw / TOKENIZER_FILE).write_bytes(model)
-    made = prepare(destination, raw, report=lambda line: None, corpus=CORPUS)
-    shutil.rmtree(raw)
-    for path in made.iterdir():  # from its folder within `destination`
-        path.rename(destination / path.name)
-    made.rmdir()
+    def write_raw(raw: Path) -> None:
+        write_tree(source_dir, raw)
+        model = lzma.decompress((source_dir / TOKENIZER).read_bytes())
+        (raw / TOKENIZER_FILE).write_bytes(model)
+
+    quietly = functools.partial(prepare, report=lambda line: None, corpus=CORPUS)
+    prepared_in(destination, write_raw, quietly)
