@@ -23,3 +23,9 @@ class TrialError(UserError):
     """Something is wrong with one trial's folder or record; other trials are not concerned."""
 
     exit_status = 3
+
+
+class MachineError(UserError):
+    """The machine failed, or something else beside the submission; its trial can be resumed."""
+
+    exit_status = 4

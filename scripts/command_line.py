@@ -1,6 +1,8 @@
 """What the command lines share: how they end, and which scale their flags mean."""
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -10,20 +12,33 @@ from algoperf_jax.errors import UserError
 def answer_for(main: Callable[[], int]) -> None:
     """Exits with what `main` returns, or with one line and the status of the error.
 
-    That is 2 for a `UserError`, 3 for a `TrialError`, 130 for an interrupt, and 1 for an error of
-    the system, such as a full disk.
+    That is 2 for a `UserError`, 3 for a `TrialError`, 4 for a `MachineError`, 130 for an interrupt,
+    141 for a pipe that nobody reads any more, and 1 for another error of the system.
     """
     try:
-        sys.exit(main())
+        status = main()
+        sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+        status = error.exit_status
+    except BrokenPipeError:
+        status = 128 + signal.SIGPIPE
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        status = 1
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+        status = 130
+    let_go_of_closed_output()
+    sys.exit(status)
+
+
+def let_go_of_closed_output() -> None:
+    """Forgets what waits for a closed pipe, which would be tried again and complained about."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def chosen_scale(flags: argparse.Namespace, *, needs_data: bool = True) -> str:

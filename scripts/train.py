@@ -6,6 +6,7 @@ python scripts/train.py --workload=ogbg --data_dir=/data --rules=v0.6 --tuning=s
 """
 
 import argparse
+import logging
 import os
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from command_line import answer_for, chosen_scale
 
 import reference_algorithms
 import workloads
-from algoperf_jax.errors import UserError
+from algoperf_jax.errors import MachineError, UserError
 from algoperf_jax.point_text import read_point
 
 MINI_NOTICE = (
@@ -30,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
         description="Trains one workload with one submission until the validation target is hit.",
         epilog="Run the same command again to resume an interrupted run. Exit status: 0 when the "
         "trial ran to its end, 1 when it failed, 2 when the command is at fault, 3 when only this "
-        "trial cannot begin: its folder holds another one, is in use, or cannot be resumed.",
+        "trial cannot begin: its folder holds another one, is in use, or cannot be resumed, 4 when "
+        "the machine failed (a full disk, a closed pipe) and the same command goes on.",
     )
     add_what_to_train(p.add_argument_group("what to train"))
     add_rules(p.add_argument_group("rules"))
@@ -176,6 +178,7 @@ def train(flags: argparse.Namespace, scale: str) -> int:
     from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR
     from algoperf_jax.trial.training import train
 
+    leave_reports_to_the_kit()
     workload = workloads.get(flags.workload, scale)
     submission = reference_algorithms.get(flags.submission)
     settings = Settings(
@@ -197,23 +200,36 @@ def train(flags: argparse.Namespace, scale: str) -> int:
     folder = trial_folder(
         flags.experiment_dir, scale, submission.name, flags.study, workload.name, flags.trial
     )
-    result = train(
-        workload,
-        submission,
-        settings,
-        folder=folder,
-        cache_dir=flags.cache_dir or DEFAULT_CACHE_DIR,
-        reporter=Lines(),
-        profile=flags.profile,
-        overwrite=flags.overwrite,
-    )
+    try:
+        result = train(
+            workload,
+            submission,
+            settings,
+            folder=folder,
+            cache_dir=flags.cache_dir or DEFAULT_CACHE_DIR,
+            reporter=Lines(),
+            profile=flags.profile,
+            overwrite=flags.overwrite,
+        )
+    except MachineError as error:
+        return end_of_process(str(error), error.exit_status, flags)
     if result.outcome.status == "failed":
-        print(f"error: the trial failed: {result.outcome.reason}", file=sys.stderr, flush=True)
-        if flags.coordinator:
-            # The other processes wait in a collective; only the loss of this one ends them.
-            os._exit(1)
-        return 1
+        return end_of_process(f"the trial failed: {result.outcome.reason}", 1, flags)
     return 0
+
+
+def leave_reports_to_the_kit() -> None:
+    """Of errors that orbax raises it also logs the tracebacks, from all of its threads."""
+    logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
+
+
+def end_of_process(reason: str, status: int, flags: argparse.Namespace) -> int:
+    """Prints why the process ends, and returns the status with which it does."""
+    print(f"error: {reason}", file=sys.stderr, flush=True)
+    if flags.coordinator:
+        # The other processes wait in a collective; only the loss of this one ends them.
+        os._exit(status)
+    return status
 
 
 def join_job(flags: argparse.Namespace) -> None:

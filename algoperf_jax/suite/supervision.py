@@ -7,6 +7,8 @@ if the process could not.
     exit status 2, no outcome          refused: the command is at fault; nothing is recorded
     exit status 3, no outcome          blocked: this trial's folder holds another one, is in use or
                                        cannot be resumed; nothing is recorded, others go on
+    exit status 4, no outcome          blocked as well: the machine failed, say by a full disk; the
+                                       same command goes on with this trial
     status 130, SIGINT or SIGTERM      interrupted by a person or a scheduler; nothing is recorded,
                                        and the same command resumes the trial
     SIGKILL                            failed: the system kills so when memory runs out
@@ -30,7 +32,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
-from algoperf_jax.errors import TrialError, UserError
+from algoperf_jax.errors import MachineError, TrialError, UserError
 from algoperf_jax.files import write_json
 from algoperf_jax.suite.trial_status import last_evaluation, trial_status
 
@@ -80,7 +82,7 @@ class Ended:
     Attributes:
       job: what it was to do.
       status: the status of the trial's outcome, or else `"refused"` (the command is at fault),
-        `"blocked"` (this trial alone cannot begin), `"interrupted"`, `"busy"` (another process is
+        `"blocked"` (this trial alone cannot begin or go on), `"interrupted"`, `"busy"` (another process is
         at work on it) or `"lost"` (with the machine it ran on); these leave no outcome.
       reason: one line.
       wall_seconds: since its start.
@@ -182,7 +184,11 @@ class Child:
         found = trial_status(self._job.folder)
         if found.ended:
             return found.state, found.reason
-        refusals = {UserError.exit_status: REFUSED, TrialError.exit_status: BLOCKED}
+        refusals = {
+            UserError.exit_status: REFUSED,
+            TrialError.exit_status: BLOCKED,
+            MachineError.exit_status: BLOCKED,
+        }
         if code in refusals:
             return refusals[code], self._last_line().removeprefix("error: ")
         if code in (130, -signal.SIGINT, -signal.SIGTERM):

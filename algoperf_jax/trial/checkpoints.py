@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from algoperf_jax.errors import TrialError, one_line
+from algoperf_jax.trial.machine import is_of_the_machine, machine_work
 
 NEWEST_KEPT = 2
 
@@ -50,6 +51,7 @@ class Checkpoints:
       anywhere: whether something is so in any process of the job, from whether it is so in this.
     """
 
+    @machine_work("open the checkpoints")
     def __init__(self, folder: Path, anywhere: Callable[[bool], bool] = bool):
         # orbax is heavy to import and needed by trials with a folder alone.
         import orbax.checkpoint as ocp
@@ -64,6 +66,7 @@ class Checkpoints:
             ),
         )
 
+    @machine_work("write a checkpoint")
     def save(
         self,
         step: int,
@@ -102,6 +105,7 @@ class Checkpoints:
         Raises:
           TrialError: there are checkpoints and none can be read, or the arrays are not those of
             `like`, with the first that differs.
+          MachineError: reading failed; all checkpoints stay where they are.
         """
         unreadable: dict[int, str] = {}
         for step in sorted(self._manager.all_steps(), reverse=True):
@@ -109,6 +113,9 @@ class Checkpoints:
             try:
                 found = self._read(step)
             except Exception as error:
+                if is_of_the_machine(error):  # the checkpoint may be as good as it was
+                    with machine_work(f"read the checkpoint {self._folder / str(step)}"):
+                        raise
                 unreadable[step] = one_line(error)
             if self._anywhere(found is None) or found is None:
                 unreadable.setdefault(step, "another process of the job cannot read it")
@@ -154,10 +161,12 @@ class Checkpoints:
         """Where checkpoints go that cannot be read."""
         return self._folder.with_name("unreadable_checkpoints")
 
+    @machine_work("write a checkpoint")
     def wait(self) -> None:
         """Waits until everything saved is complete on disk."""
         self._manager.wait_until_finished()
 
+    @machine_work("write a checkpoint")
     def close(self) -> None:
         """Waits for the last write and lets go of the folder."""
         self._manager.close()

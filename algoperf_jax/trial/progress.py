@@ -5,9 +5,10 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO, cast
 
 from algoperf_jax.trial.ledger import Ledger, Outcome
+from algoperf_jax.trial.machine import machine_work
 from algoperf_jax.trial.setup import Trial
 
 
@@ -23,6 +24,16 @@ class Reporter(Protocol):
     def evaluated(self, row: Mapping[str, Any]) -> None: ...
 
     def ended(self, outcome: Outcome, ledger: Ledger, folder: Path | None) -> None: ...
+
+
+def outside_the_trial(reporter: Reporter) -> Reporter:
+    """The reporter, such that an error in it is told from those of the submission."""
+
+    class Outside:
+        def __getattr__(self, name: str) -> Any:
+            return machine_work("report progress")(getattr(reporter, name))
+
+    return cast(Reporter, Outside())
 
 
 class Silent:

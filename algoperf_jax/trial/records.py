@@ -18,6 +18,7 @@ from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.errors import TrialError, UserError
 from algoperf_jax.files import Row, read_json, to_json, write_csv, write_json
 from algoperf_jax.trial import lock
+from algoperf_jax.trial.machine import machine_work
 
 LOG_PERIOD_STEPS = 100
 """Steps between two rows of training scalars in `measurements.csv`."""
@@ -94,11 +95,13 @@ class TrialRecord:
             ) from None
         self._writer: Any = None
 
+    @machine_work("write the record")
     def describe(self, meta_data: Mapping[str, Any], point: Mapping[str, Any]) -> None:
         """Writes `meta_data.json` and `hparams.json`."""
         write_json(self.folder / "meta_data.json", meta_data)
         write_json(self.folder / "hparams.json", point)
 
+    @machine_work("write the record")
     def rows(self, evaluations: Sequence[Row], measurements: Sequence[Row]) -> None:
         """Writes both CSV files anew from all rows of the trial."""
         if evaluations:
@@ -108,16 +111,19 @@ class TrialRecord:
             header = list(dict.fromkeys(name for row in measurements for name in row))
             write_csv(self.folder / "measurements.csv", header, measurements)
 
+    @machine_work("write the record")
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Hands scalars to TensorBoard and the log, through clu, in the background."""
         if self._writer is None:
             self._writer = _clu_writer(self.folder)
         self._writer.write_scalars(step, dict(values))
 
+    @machine_work("write the record")
     def outcome(self, outcome: Mapping[str, Any]) -> None:
         """Writes `outcome.json`, which marks the trial as ended."""
         write_json(self.folder / "outcome.json", outcome)
 
+    @machine_work("write the record")
     def close(self) -> None:
         """Writes out what is still under way."""
         if self._writer is not None:

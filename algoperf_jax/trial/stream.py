@@ -5,6 +5,7 @@ from typing import Any
 
 from algoperf_jax import contracts
 from algoperf_jax.trial import replicas
+from algoperf_jax.trial.machine import machine_work
 from algoperf_jax.workload import Batch, BatchIterator
 
 
@@ -38,7 +39,8 @@ class DeviceStream:
         """Fetches the next batch and starts its transfer, unless that has happened."""
         if self._ahead is not None:
             return
-        host = next(self._batches, None)
+        with machine_work("read the data"):
+            host = next(self._batches, None)
         if host is None:
             return
         if not self._checked:

@@ -10,6 +10,7 @@ import dataclasses
 import math
 import time
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from algoperf_jax.control import Control, Directive, Progress, knob_values
-from algoperf_jax.errors import TrialError, UserError, one_line
+from algoperf_jax.errors import MachineError, TrialError, UserError, one_line
 from algoperf_jax.objective_ranges import OBJECTIVE_RANGES, check_objective_value
 from algoperf_jax.problem import TrainState
 from algoperf_jax.selection import Moment
@@ -30,9 +31,10 @@ from algoperf_jax.trial.compilation_cache import compilation_cache
 from algoperf_jax.trial.endings import after_evaluation, before_evaluation, pause_due
 from algoperf_jax.trial.evaluation import Evaluator, check_metrics
 from algoperf_jax.trial.ledger import Ledger, Outcome
+from algoperf_jax.trial.machine import is_of_the_machine, machine_error, machine_work
 from algoperf_jax.trial.profiling import StepTrace
 from algoperf_jax.trial.programs import Programs
-from algoperf_jax.trial.progress import Reporter, Silent
+from algoperf_jax.trial.progress import Reporter, Silent, outside_the_trial
 from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder
 from algoperf_jax.trial.selection import Selection
 from algoperf_jax.trial.settings import Settings
@@ -90,6 +92,8 @@ def train(
       UserError: the trial cannot begin, for one because another process is at work on it; no
         earlier record has been touched then. An error while it runs is recorded and becomes the
         outcome `"failed"` instead.
+      MachineError: a full disk, a closed pipe, a reporter that raises; no outcome is recorded, and
+        the trial can be resumed.
     """
     settings = settings or Settings()
     folder = None if folder is None else Path(folder)
@@ -120,7 +124,7 @@ class TimedLoop:
         self._target = trial.workload.target
         self._folder = folder
         self._now = now
-        self._reporter = reporter
+        self._reporter = outside_the_trial(reporter)
         self._trace = StepTrace(folder if profile else None)
         every = trial.settings.checkpoint_every_seconds
         self._archive = Archive(folder, trial.layout, now, every)
@@ -141,6 +145,7 @@ class TimedLoop:
         except UserError:
             raise
         except Exception as raised:
+            self._leave_if_of_the_machine(raised)
             if self._archive.interrupted:  # it stays as it is, to be resumed when mended
                 raise TrialError(f"cannot resume {self._folder}: {one_line(raised)}") from raised
             self._archive.open()
@@ -153,6 +158,7 @@ class TimedLoop:
                 outcome = before_evaluation(self._ledger, self._target, budget)
                 outcome = outcome or self._evaluation(*view)
         except Exception as raised:
+            self._leave_if_of_the_machine(raised)
             # A reading: to wait for the devices, or the other processes, might never end.
             self._ledger.submission_seconds = self._clock.elapsed_seconds
             return self._failure(raised)
@@ -160,6 +166,13 @@ class TimedLoop:
             self._archive.close()
             raise
         return self._end(outcome, None)
+
+    def _leave_if_of_the_machine(self, raised: Exception) -> None:
+        """Raises a `MachineError`, and leaves the trial to be resumed, if the error is such a one."""
+        if is_of_the_machine(raised):
+            with contextlib.suppress(MachineError):  # for the same reason, as a rule
+                self._archive.close()
+            raise raised if isinstance(raised, MachineError) else machine_error(raised) from raised
 
     def _failure(self, raised: Exception) -> Result:
         outcome = self._ledger.outcome(self._target, "failed", one_line(raised))
@@ -333,12 +346,16 @@ class TimedLoop:
     def _end(self, outcome: Outcome, error: str | None) -> Result:
         """Writes the last rows and the outcome; nothing of the record is lost by an error."""
         ledger = self._ledger
-        self._trace.close()
+        with machine_work("write the trace"):
+            self._trace.close()
         if error is None:
             self._archive.trained(ledger, self._snapshot)
         last = {"score": ledger.submission_seconds, "global_step": ledger.step}
         ledger.measurements.append({**last, "preemption_count": ledger.preemption_count})
         self._archive.ended(outcome, ledger, error)
-        self._reporter.ended(outcome, ledger, self._folder)
+        try:
+            self._reporter.ended(outcome, ledger, self._folder)
+        except MachineError as fault:  # the trial has ended and its result is wanted
+            warnings.warn(str(fault.__cause__), stacklevel=2)
         state = None if error else self._trial.layout.fetch_state(self._state)
         return Result(outcome, ledger, state, self._folder, error)
