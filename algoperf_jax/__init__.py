@@ -27,10 +27,12 @@ _HOMES = {
     "Lines": "trial.progress",
     "LossTerms": "workload",
     "LossType": "workload",
+    "MachineError": "errors",
     "Moment": "selection",
     "Objective": "submission",
     "open_data": "trial.setup",
     "Outcome": "trial.ledger",
+    "named_arguments": "adapters",
     "ParameterInfo": "parameters",
     "ParameterKind": "parameters",
     "Params": "parameters",
@@ -50,6 +52,7 @@ _HOMES = {
     "UserError": "errors",
     "ValueAndGradFn": "submission",
     "ValueFn": "submission",
+    "with_slow_params": "adapters",
     "Workload": "workload",
 }
 __all__ = sorted(_HOMES)

@@ -58,11 +58,14 @@ def check_arrays(tree: Any, what: str) -> None:
                 f"{where}: expected an array, found {type(leaf).__name__}; a state is a pytree of "
                 "arrays, without functions or other objects"
             )
-        if jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key):
-            raise UserError(
-                f"{where}: expected numbers, found a typed PRNG key; keep its jax.random.key_data, "
-                "or a key of jax.random.PRNGKey"
-            )
+
+
+def pair(returned: Any, what: str, expected: str) -> tuple[Any, Any]:
+    """The two values that a function returned; a `UserError` where it returned something else."""
+    if isinstance(returned, tuple) and len(returned) == 2:
+        return returned
+    found = f"{len(returned)} values" if isinstance(returned, tuple) else type(returned).__name__
+    raise UserError(f"{what} returned {found}; a pair {expected} is needed")
 
 
 def check_keys(values: Mapping[str, Any], required: Sequence[str], what: str) -> None:

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from algoperf_jax.errors import UserError
+from algoperf_jax.own_code import explained
 
 
 class Entry(NamedTuple):
@@ -127,4 +128,4 @@ class Registry:
         return module
 
     def _raised(self, where: str, error: BaseException) -> str:
-        return f"{self.kind} {where!r}: importing it raised {type(error).__name__}: {error}"
+        return f"{self.kind} {where!r}: importing it raised {explained(error)}"

@@ -119,6 +119,12 @@ def add_the_run(run: Any) -> None:
         "--overwrite", action="store_true", help="discard the record of an earlier, equal run"
     )
     run.add_argument(
+        "--retry_failed",
+        action="store_true",
+        help="discard the record of an earlier run if it failed, whatever version of the "
+        "submission's file it ran",
+    )
+    run.add_argument(
         "--cache_dir", type=Path, help="where embedded data are unpacked (~/.cache/algoperf_jax)"
     )
     run.add_argument(
@@ -173,7 +179,7 @@ def train(flags: argparse.Namespace, scale: str) -> int:
     """Trains as the flags say."""
     # JAX is imported from here on: --help, --list and misspelt flags answer without it.
     from algoperf_jax.trial.progress import Lines
-    from algoperf_jax.trial.records import trial_folder
+    from algoperf_jax.trial.records import TRACEBACK, has_failed, trial_folder
     from algoperf_jax.trial.settings import Settings
     from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR
     from algoperf_jax.trial.training import train
@@ -209,12 +215,15 @@ def train(flags: argparse.Namespace, scale: str) -> int:
             cache_dir=flags.cache_dir or DEFAULT_CACHE_DIR,
             reporter=Lines(),
             profile=flags.profile,
-            overwrite=flags.overwrite,
+            overwrite=flags.overwrite or (flags.retry_failed and has_failed(folder)),
         )
     except MachineError as error:
         return end_of_process(str(error), error.exit_status, flags)
     if result.outcome.status == "failed":
-        return end_of_process(f"the trial failed: {result.outcome.reason}", 1, flags)
+        where = [result.excerpt] if result.excerpt else []
+        where.append(f"  the whole traceback: {folder / TRACEBACK}")
+        reason = "\n".join([f"the trial failed: {result.outcome.reason}", *where])
+        return end_of_process(reason, 1, flags)
     return 0
 
 

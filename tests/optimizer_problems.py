@@ -9,10 +9,10 @@ import numpy as np
 import optax
 from golden_vectors import GoldenSet
 
+from algoperf_jax.adapters import accepted
 from algoperf_jax.parameters import describe, infer_kinds
 from algoperf_jax.problem import Problem
 from algoperf_jax.submission import Submission
-from algoperf_jax.trial.step import accepted
 from algoperf_jax.workload import LossType
 
 GradAt = Callable[[int, Any], Any]  # (step from 0, params) -> gradient

@@ -26,6 +26,7 @@ from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.setup import Trial, set_up
 from algoperf_jax.trial.step import training_step
 from algoperf_jax.trial.training import train
+from algoperf_jax.trial.typed_keys import as_numbers
 from algoperf_jax.workload import Data, Split, Workload
 
 STEPS = 2
@@ -143,7 +144,10 @@ def check_training(
         return [violation(f"{workload.name}: two steps failed: {result.outcome.reason}")]
     found = [violation(f"{workload.name}: {text}") for text in dict.fromkeys(left_over)]
     initial = set_up(watched, submission, settings, cache_dir).initial_state()
-    return [*found, *check_state(workload.name, result.state, initial, folder / "checkpoints")]
+    return [
+        *found,
+        *check_state(workload.name, as_numbers(result.state), initial, folder / "checkpoints"),
+    ]
 
 
 def check_state(name: str, state: Any, initial: Any, checkpoints: Path) -> list[Finding]:
@@ -151,7 +155,7 @@ def check_state(name: str, state: Any, initial: Any, checkpoints: Path) -> list[
 
     Args:
       name: of the workload.
-      state: the last state, host arrays.
+      state: the last state, host arrays, typed keys as numbers.
       initial: the first state of the same trial, made anew.
       checkpoints: folder in which the last state was saved.
     """

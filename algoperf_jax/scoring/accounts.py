@@ -8,7 +8,7 @@ from algoperf_jax.scoring.folders import TrialFolder
 from algoperf_jax.scoring.input_warnings import InputWarning
 from algoperf_jax.scoring.meta_data import MetaData
 
-_Of = Callable[[MetaData], str | None]
+_Of = Callable[[MetaData], Sequence[str]]
 
 
 def odd_accounts(
@@ -55,17 +55,17 @@ def _not_as_ruled(account: MetaData, conditions: Conditions) -> Iterator[str]:
         yield f"it has {replicas} replicas, the rules have {conditions.replicas}"
 
 
-def _batch_size(account: MetaData) -> str | None:
+def _batch_size(account: MetaData) -> Sequence[str]:
     size = account.configuration.get("batch_size")
-    return None if size is None else repr(size)
+    return [] if size is None else [repr(size)]
 
 
-def _source(account: MetaData) -> str | None:
+def _source(account: MetaData) -> Sequence[str]:
     checksum = account.configuration.get("submission_source")
-    return None if checksum is None else str(checksum)[:12]
+    return [] if checksum is None else [str(checksum)[:12]]
 
 
-def _devices(account: MetaData) -> str | None:
+def _devices(account: MetaData) -> Sequence[str]:
     return account.devices
 
 
@@ -82,9 +82,8 @@ def _mixed(
 ) -> Iterator[InputWarning]:
     first: dict[tuple[str, ...], dict[str, str]] = {}
     for folder, account in told:
-        value = of(account)
-        if value is not None:
-            key = tuple(getattr(folder, name) for name in together)
+        key = tuple(getattr(folder, name) for name in together)
+        for value in of(account):
             first.setdefault(key, {}).setdefault(value, folder.folder)
     for key, found in first.items():
         if len(found) > 1:

@@ -27,7 +27,7 @@ class MetaData:
       compilation_cache: folder of the persistent compilation cache, None for none.
       ended: whether the trial has an outcome; one that has none still runs or was interrupted.
       configuration: what made it the trial that it is, as `Trial.configuration` has it.
-      devices: how many it ran on, of which kind; None where it does not say.
+      devices: how many it ran on, of which kind, from its first start to its last resumption.
     """
 
     scale: str
@@ -39,7 +39,7 @@ class MetaData:
     compilation_cache: str | None
     ended: bool
     configuration: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    devices: str | None = None
+    devices: tuple[str, ...] = ()
 
     @property
     def facts(self) -> tuple[Target, Limits, float]:
@@ -88,9 +88,11 @@ def _meta_data(content: Any, ended: bool) -> MetaData:
         compilation_cache=content.get("compilation_cache"),
         ended=ended,
         configuration=configuration,
-        devices=f"{content['device_count']} {content['device_kind']}"
-        if "device_kind" in content and "device_count" in content
-        else None,
+        devices=tuple(
+            f"{start['device_count']} {start['device_kind']}"
+            for start in content.get("starts", [content])
+            if "device_kind" in start and "device_count" in start
+        ),
     )
 
 

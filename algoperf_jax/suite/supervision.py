@@ -82,8 +82,8 @@ class Ended:
     Attributes:
       job: what it was to do.
       status: the status of the trial's outcome, or else `"refused"` (the command is at fault),
-        `"blocked"` (this trial alone cannot begin or go on), `"interrupted"`, `"busy"` (another process is
-        at work on it) or `"lost"` (with the machine it ran on); these leave no outcome.
+        `"blocked"` (this trial alone cannot begin or go on), `"interrupted"`, `"busy"` (another
+        process is at work on it) or `"lost"` (with the machine it ran on); these leave no outcome.
       reason: one line.
       wall_seconds: since its start.
     """
@@ -222,7 +222,6 @@ def record_failure(folder: Path, reason: str) -> None:
         "reason": reason,
         "step_at_target": None,
         "seconds_at_target": None,
-        "traceback": None,
         "recorded_by": "supervisor",
     }
     write_json(folder / "outcome.json", outcome)

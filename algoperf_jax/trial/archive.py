@@ -113,8 +113,9 @@ class Archive:
     def begun(self, meta_data: Mapping[str, Any], point: Mapping[str, Any], ledger: Ledger) -> None:
         """Describes the trial, and takes rows back to where it goes on from."""
         if self._record:
-            cache = {"compilation_cache": ledger.compilation_cache}
-            self._record.describe({**meta_data, **cache}, point)
+            environment = {k: v for k, v in ledger.starts[-1].items() if k != "step"}
+            kept = {"compilation_cache": ledger.compilation_cache, "starts": ledger.starts}
+            self._record.describe({**meta_data, **environment, **kept}, point)
             self._record.rows(ledger.evaluations, ledger.measurements)
 
     def evaluated(
@@ -138,7 +139,7 @@ class Archive:
         if self._record:
             self._record.rows(ledger.evaluations, ledger.measurements)
             account = {name: getattr(ledger, name) for name in TOLD_AT_THE_END}
-            self._record.outcome({**dataclasses.asdict(outcome), **account, "traceback": error})
+            self._record.outcome({**dataclasses.asdict(outcome), **account}, error)
             self._record.close()
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ import operator
 from typing import Any, NamedTuple
 
 from algoperf_jax.errors import UserError
+from algoperf_jax.own_code import explained
 from algoperf_jax.submission import Submission
 from algoperf_jax.workload import Workload
 
@@ -59,11 +60,11 @@ def own_batch_size(submission: Submission, name: str) -> int | None:
     except KeyError as error:
         if error.args == (name,):
             return None
-        raise UserError(f"{where} raised KeyError: {error}") from error
+        raise UserError(f"{where} raised {explained(error)}") from error
     except Exception as error:
         raise UserError(
-            f"{where} raised {type(error).__name__}: {error}; where the submission has no size of "
-            "its own, return None"
+            f"{where} raised {explained(error)}; where the submission has no size of its own, "
+            "return None"
         ) from error
     return None if size is None else _checked(size, where)
 

@@ -44,6 +44,7 @@ class Ledger:
       first_step_seconds: tracing and compilation of the first step, part of the submission time.
       compilation_cache: folder of the persistent compilation cache, if one was ever used.
       preemption_count: how often the trial was resumed.
+      starts: of each process that began or resumed it, the step and the software and hardware.
       unreadable_checkpoints: `step` and `reason` of checkpoints that a resume had to pass over.
       last_eval_step, last_eval_seconds: steps and submission time at the newest evaluation.
       validation_goal, test_goal: whether the targets were ever met.
@@ -65,6 +66,7 @@ class Ledger:
     first_step_seconds: float = 0.0
     compilation_cache: str | None = None
     preemption_count: int = 0
+    starts: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     unreadable_checkpoints: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     last_eval_step: int = 0
     last_eval_seconds: float = 0.0

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from algoperf_jax import contracts
+from algoperf_jax.own_code import in_hook
 from algoperf_jax.problem import TrainState
 from algoperf_jax.trial.setup import Trial
 from algoperf_jax.trial.step import training_step
+from algoperf_jax.trial.typed_keys import as_keys
 
 
 class Programs:
@@ -55,7 +57,9 @@ class Programs:
             return lambda state: (state.params, state.model_state)
 
         def program(state: TrainState) -> tuple[Any, Any]:
-            view = hook(state, self._trial.hyperparameters)
+            with in_hook("eval_view"):
+                view = hook(as_keys(state), self._trial.hyperparameters)
+            contracts.pair(view, "eval_view", "(params, model_state)")
             expected = (state.params, state.model_state)
             contracts.check_same_tree(view, expected, "what eval_view returns")
             return view

@@ -5,6 +5,7 @@ meta_data.json          configuration, facts of the workload, versions, devices
 eval_measurements.csv   one row per evaluation
 measurements.csv        evaluations, and loss and gradient norm every 100 steps
 outcome.json            how the trial ended; there is none while it runs
+traceback.txt           of the error that ended a failed trial
 events.out.tfevents.*   the same scalars for TensorBoard
 checkpoints/            see `algoperf_jax.trial.checkpoints`
 """
@@ -16,9 +17,11 @@ from typing import Any
 
 from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.errors import TrialError, UserError
-from algoperf_jax.files import Row, read_json, to_json, write_csv, write_json
+from algoperf_jax.files import Row, read_json, to_json, write_csv, write_json, write_text
 from algoperf_jax.trial import lock
 from algoperf_jax.trial.machine import machine_work
+
+TRACEBACK = "traceback.txt"
 
 LOG_PERIOD_STEPS = 100
 """Steps between two rows of training scalars in `measurements.csv`."""
@@ -50,6 +53,11 @@ def check_folder(folder: Path, configuration: Mapping[str, Any]) -> None:
         for name, value in configuration.items()
         if to_json(there.get(name)) != to_json(value)
     ]
+    if len(differing) == 1 and differing[0].startswith("submission_source "):
+        raise TrialError(
+            f"{folder} holds this trial as an earlier version of the submission's file ran it; "
+            "--overwrite discards that and begins anew, another --experiment_dir keeps it"
+        )
     if differing:
         raise TrialError(
             f"{folder} holds a trial of another configuration: {'; '.join(differing)}; choose "
@@ -57,10 +65,17 @@ def check_folder(folder: Path, configuration: Mapping[str, Any]) -> None:
         )
     outcome = read_json(folder / "outcome.json")
     if outcome is not None:
+        again = "--retry_failed" if outcome["status"] == "failed" else "--overwrite"
         raise TrialError(
             f"{folder} holds this trial already, ended: {outcome['status']}, {outcome['reason']}; "
-            "choose another --experiment_dir, or --overwrite to run it again"
+            f"{again} runs it again from the beginning, another --experiment_dir keeps it"
         )
+
+
+def has_failed(folder: Path) -> bool:
+    """Whether the folder holds a trial that has ended by an error."""
+    outcome = read_json(folder / "outcome.json")
+    return outcome is not None and outcome.get("status") == "failed"
 
 
 def discard(folder: Path) -> None:
@@ -119,8 +134,10 @@ class TrialRecord:
         self._writer.write_scalars(step, dict(values))
 
     @machine_work("write the record")
-    def outcome(self, outcome: Mapping[str, Any]) -> None:
-        """Writes `outcome.json`, which marks the trial as ended."""
+    def outcome(self, outcome: Mapping[str, Any], traceback: str | None) -> None:
+        """Writes `outcome.json`, which marks the trial as ended, and the traceback of an error."""
+        if traceback is not None:
+            write_text(self.folder / TRACEBACK, traceback)
         write_json(self.folder / "outcome.json", outcome)
 
     @machine_work("write the record")

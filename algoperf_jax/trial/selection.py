@@ -5,7 +5,8 @@ from typing import Any
 
 import jax
 
-from algoperf_jax.errors import UserError
+from algoperf_jax import contracts
+from algoperf_jax.own_code import in_hook
 from algoperf_jax.selection import Carry, Moment, SelectFn
 from algoperf_jax.trial.carry import KeptCarry, check_carry, kept_carry, restored_carry
 from algoperf_jax.trial.replicas import Replicas
@@ -36,12 +37,9 @@ class Selection:
         Raises:
           UserError: the hook returned something else than a batch and a carry.
         """
-        returned = self._select(self._batches, self._carry, moment)
-        if not isinstance(returned, tuple) or len(returned) != 2:
-            raise UserError(
-                f"select: it returned a {type(returned).__name__}; a pair (batch, carry) is needed"
-            )
-        batch, carry = returned
+        with in_hook("select"):
+            returned = self._select(self._batches, self._carry, moment)
+        batch, carry = contracts.pair(returned, "select", "(batch, carry)")
         check_carry(carry, self._layout, self._batch_structure)
         self._carry = carry
         return batch

@@ -12,15 +12,16 @@ import optax
 from algoperf_jax import contracts
 from algoperf_jax.errors import UserError
 from algoperf_jax.identity import source_identity
+from algoperf_jax.own_code import explained, in_hook
 from algoperf_jax.parameters import Params, describe
 from algoperf_jax.problem import Hyperparameters, Problem, TrainState
 from algoperf_jax.rules import RuleSet, rule_set
 from algoperf_jax.submission import Objective, Submission
 from algoperf_jax.trial.batch_size import chosen_batch_size
-from algoperf_jax.trial.environment import describe_environment
 from algoperf_jax.trial.replicas import Replicas, replicas_on
 from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.stream import DeviceStream
+from algoperf_jax.trial.typed_keys import as_numbers
 from algoperf_jax.workload import Data, ModelState, Workload
 
 DEFAULT_CACHE_DIR = Path("~/.cache/algoperf_jax")
@@ -65,9 +66,14 @@ class Trial:
         return self.state_of(*init(self.init_key))
 
     def state_of(self, params: Params, model_state: ModelState) -> TrainState:
-        """The state before the first step of a trial that begins with this model."""
-        opt_state = self.optimizer.init(params)  # not compiled, so that it is seen as it is
+        """The state before the first step of a trial that begins with this model.
+
+        Typed keys among the optimizer's state are numbers in it, see `typed_keys`.
+        """
+        with in_hook("optimizer, its init"):
+            opt_state = self.optimizer.init(params)  # not compiled, so that it is seen as it is
         contracts.check_arrays(opt_state, f"submission {self.submission.name!r}: optimizer state")
+        opt_state = as_numbers(opt_state)
         # Numbers, and arrays of 64 bits, become what the first step makes of them: a checkpoint has
         # to find the types that it left.
         opt_state = jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), opt_state)
@@ -100,7 +106,7 @@ class Trial:
         }
 
     def meta_data(self) -> dict[str, Any]:
-        """Everything else that a record says about the trial, as JSON data."""
+        """What else a record says about the trial wherever it runs, as JSON data."""
         workload, problem = self.workload, self.problem
         return {
             "configuration": self.configuration(),
@@ -117,7 +123,6 @@ class Trial:
             "budget_sec": problem.budget_seconds,
             "conditions": dataclasses.asdict(rule_set(self.settings.rules).conditions),
             "rng_seed": self.settings.seed,
-            **describe_environment(),
         }
 
 
@@ -245,7 +250,7 @@ def _check_objective(submission: Submission, hyperparameters: Hyperparameters) -
         raise UserError(f"submission {submission.name!r}: {error}") from None
     except Exception as error:
         raise UserError(
-            f"submission {submission.name!r}: its objective raised {type(error).__name__}: {error}"
+            f"submission {submission.name!r}: its objective raised {explained(error)}"
         ) from error
     if not isinstance(objective, Objective):
         raise UserError(
@@ -261,8 +266,7 @@ def _optimizer(
         transformation = submission.optimizer(hyperparameters, problem)
     except Exception as error:
         raise UserError(
-            f"submission {submission.name!r}: its optimizer factory raised "
-            f"{type(error).__name__}: {error}"
+            f"submission {submission.name!r}: its optimizer factory raised {explained(error)}"
         ) from error
     if not (hasattr(transformation, "init") and hasattr(transformation, "update")):
         raise UserError(

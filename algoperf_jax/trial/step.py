@@ -5,7 +5,7 @@ batch, optional clipping, the transformation's update, application. A custom ste
 same gradient function and does the rest itself.
 """
 
-import inspect
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
@@ -14,12 +14,15 @@ import jax.numpy as jnp
 import optax
 
 from algoperf_jax import contracts
+from algoperf_jax.adapters import accepted, remedy
 from algoperf_jax.errors import UserError
 from algoperf_jax.objective_ranges import OBJECTIVE_RANGES, check_objective_value
+from algoperf_jax.own_code import in_hook
 from algoperf_jax.parameters import Params
 from algoperf_jax.problem import Hyperparameters, Problem, TrainState
 from algoperf_jax.submission import Gradient, Objective, StepContext, Submission, ValueAndGradFn
 from algoperf_jax.trial import linear, replicas
+from algoperf_jax.trial.typed_keys import as_keys, as_numbers
 from algoperf_jax.workload import Batch, BatchNormMode, ModelState, Workload
 
 Logs = dict[str, jax.Array]
@@ -66,8 +69,10 @@ def training_step(
             value=value,
         )
         rng = jax.random.fold_in(inputs["key"], state.step)
-        new, logs = step(context, state, batch, rng)
-        new = new._replace(step=state.step + 1)
+        with in_hook("step") if submission.step else contextlib.nullcontext():
+            returned = step(context, as_keys(state), batch, rng)
+        new, logs = contracts.pair(returned, "step", "(state, logs)")
+        new = as_numbers(new)._replace(step=state.step + 1)
         contracts.check_same_tree(new, state, "the training state that a step returns")
         contracts.check_keys(logs, ["loss"], "the logs that a step returns")
         logs = {name: jnp.float32(value) for name, value in logs.items()}
@@ -110,9 +115,15 @@ def stock_step(
         "knobs": context.knobs,
         "elapsed_fraction": context.elapsed_fraction,
     }
-    updates, opt_state = context.optimizer.update(
-        grads, state.opt_state, state.params, **accepted(context.optimizer.update, offered)
-    )
+    update = context.optimizer.update
+    with in_hook("optimizer, its update"):
+        try:
+            returned = update(grads, state.opt_state, state.params, **accepted(update, offered))
+        except Exception as error:
+            if (adapter := remedy(error)) is None:
+                raise
+            raise UserError(f"{error}; {adapter}") from error
+    updates, opt_state = contracts.pair(returned, "the optimizer's update", "(updates, state)")
     contracts.check_same_tree(updates, state.params, "the optimizer's updates")
     params = optax.apply_updates(state.params, updates)
     logs = {**computed, "loss": first.loss, "grad_norm": grad_norm}
@@ -246,7 +257,8 @@ def objective_values(
     values = {}
     for name in OBJECTIVE_RANGES:
         field = getattr(objective, name)
-        values[name] = field(step, knobs) if callable(field) else field
+        with in_hook(f"objective, its {name}"):
+            values[name] = field(step, knobs) if callable(field) else field
         check_objective_value(name, values[name])
     return values
 
@@ -257,12 +269,3 @@ def clip_gradient(grads: Params, norm: jax.Array, limit: Any) -> Params:
         return grads
     factor = jnp.minimum(limit / (norm + 1e-6), 1.0)
     return jax.tree.map(lambda g: g * factor, grads)
-
-
-def accepted(update: Callable, offered: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the offered keyword arguments that `update` takes."""
-    parameters = inspect.signature(update).parameters.values()
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
-        return dict(offered)
-    names = {p.name for p in parameters}
-    return {name: value for name, value in offered.items() if name in names}

@@ -18,8 +18,9 @@ import jax
 import jax.numpy as jnp
 
 from algoperf_jax.control import Control, Directive, Progress, knob_values
-from algoperf_jax.errors import MachineError, TrialError, UserError, one_line
+from algoperf_jax.errors import MachineError, TrialError, UserError
 from algoperf_jax.objective_ranges import OBJECTIVE_RANGES, check_objective_value
+from algoperf_jax.own_code import excerpt, explained, in_hook, own_frames
 from algoperf_jax.problem import TrainState
 from algoperf_jax.selection import Moment
 from algoperf_jax.submission import Submission
@@ -29,6 +30,7 @@ from algoperf_jax.trial.checkpoints import Restored
 from algoperf_jax.trial.clock import InFlight, Now, SubmissionClock, other_threads
 from algoperf_jax.trial.compilation_cache import compilation_cache
 from algoperf_jax.trial.endings import after_evaluation, before_evaluation, pause_due
+from algoperf_jax.trial.environment import describe_environment
 from algoperf_jax.trial.evaluation import Evaluator, check_metrics
 from algoperf_jax.trial.ledger import Ledger, Outcome
 from algoperf_jax.trial.machine import is_of_the_machine, machine_error, machine_work
@@ -39,6 +41,7 @@ from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder
 from algoperf_jax.trial.selection import Selection
 from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR, Trial, set_up
+from algoperf_jax.trial.typed_keys import as_keys, as_numbers
 from algoperf_jax.workload import Data, Workload
 
 
@@ -52,6 +55,7 @@ class Result:
       state: the last training state as host arrays, None for a failed trial.
       folder: where its record lies, if it has one.
       traceback: of the error that ended a failed trial.
+      excerpt: that part of it which lies in the user's own code.
     """
 
     outcome: Outcome
@@ -59,6 +63,7 @@ class Result:
     state: TrainState | None
     folder: Path | None
     traceback: str | None = None
+    excerpt: str = ""
 
 
 def train(
@@ -147,7 +152,7 @@ class TimedLoop:
         except Exception as raised:
             self._leave_if_of_the_machine(raised)
             if self._archive.interrupted:  # it stays as it is, to be resumed when mended
-                raise TrialError(f"cannot resume {self._folder}: {one_line(raised)}") from raised
+                raise TrialError(f"cannot resume {self._folder}: {explained(raised)}") from raised
             self._archive.open()
             return self._failure(raised)
         try:
@@ -168,15 +173,16 @@ class TimedLoop:
         return self._end(outcome, None)
 
     def _leave_if_of_the_machine(self, raised: Exception) -> None:
-        """Raises a `MachineError`, and leaves the trial to be resumed, if the error is such a one."""
+        """Raises a `MachineError`, and leaves the trial to be resumed, if the error is such."""
         if is_of_the_machine(raised):
             with contextlib.suppress(MachineError):  # for the same reason, as a rule
                 self._archive.close()
             raise raised if isinstance(raised, MachineError) else machine_error(raised) from raised
 
     def _failure(self, raised: Exception) -> Result:
-        outcome = self._ledger.outcome(self._target, "failed", one_line(raised))
-        return self._end(outcome, "".join(traceback.format_exception(raised)))
+        outcome = self._ledger.outcome(self._target, "failed", explained(raised))
+        result = self._end(outcome, "".join(traceback.format_exception(raised)))
+        return dataclasses.replace(result, excerpt=excerpt(own_frames(raised)))
 
     def _begin(self) -> None:
         """The untimed set-up: state and data, from a checkpoint where there is one."""
@@ -193,6 +199,7 @@ class TimedLoop:
             self._ledger = Ledger.from_json(saved["ledger"])
             self._ledger.preemption_count += 1
             self._note_unreadable(found)
+        self._ledger.starts.append({"step": self._ledger.step, **describe_environment()})
         self._ledger.optimizer_init_seconds = initializing
         if trial.settings.compilation_cache is not None:
             self._ledger.compilation_cache = str(trial.settings.compilation_cache)
@@ -326,10 +333,20 @@ class TimedLoop:
             phase=ledger.phase,
             knobs=dict(ledger.knobs),
             host_state=self._host_state,
-            state=lambda: trial.layout.fetch_state(self._state),
-            initial_state=lambda: jax.device_get(trial.initial_state()),
+            state=lambda: as_keys(trial.layout.fetch_state(self._state)),
+            initial_state=lambda: as_keys(jax.device_get(trial.initial_state())),
         )
-        directive = control.decide(progress) or Directive()
+        with in_hook("control"):
+            directive = control.decide(progress)
+        if directive is None:
+            directive = Directive()
+        if not isinstance(directive, Directive):
+            raise UserError(
+                f"control: decide returned a {type(directive).__name__}; a Directive or None is "
+                "needed"
+            )
+        if directive.state is not None:
+            directive = dataclasses.replace(directive, state=as_numbers(directive.state))
         directive.check(ledger.knobs, self._state_types)
         if directive.phase is not None:
             ledger.phase = directive.phase
@@ -357,5 +374,5 @@ class TimedLoop:
             self._reporter.ended(outcome, ledger, self._folder)
         except MachineError as fault:  # the trial has ended and its result is wanted
             warnings.warn(str(fault.__cause__), stacklevel=2)
-        state = None if error else self._trial.layout.fetch_state(self._state)
+        state = None if error else as_keys(self._trial.layout.fetch_state(self._state))
         return Result(outcome, ledger, state, self._folder, error)

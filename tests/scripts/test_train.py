@@ -125,3 +125,36 @@ def test_failed_trial_exits_with_status_1(tmp_path, capsys):
     flags += ["--replicas=1", "--max_steps=4", "--hyperparameters", "learning_rate=1e38"]
     assert train_script.main(flags) == 1
     assert "error: the trial failed: FloatingPointError" in capsys.readouterr().err
+
+
+def test_edit_and_run(tmp_path, capsys):
+    """An error is shown with the user's line; once that is mended, one flag runs the trial again."""
+    file = tmp_path / "mine.py"
+    flags = [*OGBG, f"--experiment_dir={tmp_path}", f"--cache_dir={tmp_path / 'cache'}"]
+    flags += ["--replicas=1", f"--submission={file}"]
+    faulty = (
+        "import optax\nfrom algoperf_jax import Submission\n\n\n"
+        "def update(grads, state, params=None):\n    return grads.bogus, state\n\n\n"
+        "submission = Submission(\n"
+        "    lambda hp, problem: optax.GradientTransformation(lambda params: (), update)\n)\n"
+    )
+    file.write_text(faulty)
+    assert train_script.main(flags) == 1
+    error = capsys.readouterr().err
+    (folder,) = tmp_path.glob("mini/*/study_0/ogbg_jax/trial_1")
+    for said in (
+        "has no attribute 'bogus' (in the submission's optimizer, its update; mine.py, line 6)",
+        f'File "{file}", line 6, in update\n    return grads.bogus, state',
+        f"the whole traceback: {folder / 'traceback.txt'}",
+    ):
+        assert said in error
+    assert "return grads.bogus" in (folder / "traceback.txt").read_text()
+
+    file.write_text(faulty.replace("grads.bogus", "grads"))
+    with pytest.raises(UserError, match="earlier version of the submission's file"):
+        train_script.main(flags)
+    assert train_script.main([*flags, "--retry_failed"]) == 0
+    assert read_json(folder / "outcome.json")["status"] == "training complete"
+    assert not (folder / "traceback.txt").exists()
+    with pytest.raises(UserError, match="holds this trial already, ended: training complete"):
+        train_script.main([*flags, "--retry_failed"])

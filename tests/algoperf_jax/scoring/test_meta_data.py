@@ -240,6 +240,16 @@ def test_trials_that_do_not_fit_each_other_are_told(
     assert warning.text.startswith(told) and warning.text.endswith(f" in {folder}")
 
 
+def test_devices_of_several_starts_of_one_trial_are_told(
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account
+) -> None:
+    starts = [{"step": 0, "device_kind": "V100", "device_count": n} for n in (8, 1)]
+    write_trial(meta_data=configured(account) | starts[1] | {"starts": starts})
+    (warning,) = [w for w in records().warnings if w.kind == "mixed accounts"]
+    assert warning.text.startswith("fast has several devices: 8 V100 in ")
+    assert ", 1 V100 in " in warning.text
+
+
 def test_devices_of_several_kinds_are_told(
     records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Account
 ) -> None:

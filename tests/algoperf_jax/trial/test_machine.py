@@ -172,7 +172,7 @@ def test_data_that_cannot_be_read_leave_the_trial(tmp_path, unbroken, split, err
 def test_errors_of_the_submission_still_fail_the_trial(tmp_path):
     def select(batches, carry, moment):
         if moment.step == 5:
-            open(tmp_path / "no such file")
+            (tmp_path / "no such file").read_text()
         return next(batches), carry
 
     result = run(submission=sgd(select=select), folder=tmp_path / "trial", **SETTINGS)

@@ -11,7 +11,7 @@ from toy_workload import toy
 from algoperf_jax.errors import TrialError, UserError
 from algoperf_jax.files import read_json, write_json
 from algoperf_jax.rules import Target
-from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder, trial_folder
+from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder, has_failed, trial_folder
 from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.training import train
 from reference_algorithms import get
@@ -90,6 +90,23 @@ def test_finished_trial_is_not_run_again(folder):
     configuration = read_json(folder / "meta_data.json")["configuration"]
     with pytest.raises(TrialError, match="ended: training complete.*--overwrite"):
         check_folder(folder, configuration)
+
+
+def test_trial_of_an_earlier_version_of_the_file_is_told_as_such(folder):
+    configuration = {**read_json(folder / "meta_data.json")["configuration"]}
+    configuration["submission_source"] = "of the mended file"
+    with pytest.raises(TrialError, match="earlier version of the submission's file") as raised:
+        check_folder(folder, configuration)
+    assert "of the mended file" not in str(raised.value)
+
+
+def test_failed_trial_names_the_flag_that_runs_it_again(tmp_path):
+    write_json(tmp_path / "meta_data.json", {"configuration": {}})
+    for status, flag in (("failed", "--retry_failed"), ("reached", "--overwrite")):
+        write_json(tmp_path / "outcome.json", {"status": status, "reason": "why"})
+        assert has_failed(tmp_path) == (status == "failed")
+        with pytest.raises(TrialError, match=f"ended: {status}, why; {flag} runs it again"):
+            check_folder(tmp_path, {})
 
 
 def test_folder_of_another_configuration_is_refused_with_what_differs(folder):

@@ -184,7 +184,7 @@ def test_what_a_checkpoint_cannot_keep_is_refused_with_its_path(carry, message):
 
 
 def test_hook_that_returns_a_batch_alone_is_told_what_is_needed():
-    with pytest.raises(UserError, match=r"returned a dict; a pair \(batch, carry\)"):
+    with pytest.raises(UserError, match=r"returned dict; a pair \(batch, carry\)"):
         selection(lambda batches, carry, moment: next(batches)).batch(START)
 
 

@@ -185,7 +185,7 @@ def test_logits_and_running_averages_of_a_training_pass(variant):
         averages = by_name(state["batch_stats"])
         for layer, (means, variances) in RUNNING_AVERAGES.items():
             np.testing.assert_allclose(averages[f"{layer}/mean"][:3], means, atol=5e-6)
-            np.testing.assert_allclose(averages[f"{layer}/var"][:3], variances, atol=5e-6)
+            np.testing.assert_allclose(averages[f"{layer}/var"][:3], variances, atol=1e-5)
 
 
 @pytest.mark.slow  # the golden vectors say the same about these passes
