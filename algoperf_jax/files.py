@@ -31,6 +31,29 @@ def check_plain_name(name: Any, what: str) -> None:
         )
 
 
+def check_can_write(path: Path, flag: str, *, file: bool = False) -> None:
+    """Raises a `UserError` where the folder cannot be made or written to; makes nothing.
+
+    Args:
+      path: a folder, which is made with those above it when it is written to, or a file.
+      flag: what named it.
+      file: whether it is a file, whose folder has to be there.
+    """
+    if file and path.is_dir():
+        raise UserError(f"{flag}: {path} is a folder; name a file")
+    folder = path.absolute().parent if file else path.absolute()
+    if file and not folder.is_dir():
+        raise UserError(f"{flag}: cannot write {path}: there is no folder {folder}")
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise UserError(f"{flag}: cannot write {path}: {folder} is no folder; name another")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(
+            f"{flag}: cannot write {path}: you may not write to {folder}; name another folder"
+        )
+
+
 def read_json(path: Path) -> Any | None:
     """The file's content; None where there is no such file.
 

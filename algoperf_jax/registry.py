@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 from algoperf_jax.errors import UserError
 from algoperf_jax.own_code import explained
 
+MOST_NAMED = 12
+"""Names that an error lists; more of them hide what it says."""
+
 
 class Entry(NamedTuple):
     """Where a name leads.
@@ -91,12 +94,18 @@ class Registry:
         return "\n".join(f"  {n:<{width}}  {e.summary}" for n, e in self.entries.items())
 
     def _unknown(self, name: str) -> str:
-        near = difflib.get_close_matches(name, self.entries, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name.lower(), self.entries, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         return (
-            f"unknown {self.kind} {name!r}; {hint}known are {', '.join(self.entries)}; your own "
-            f"is given as path/to/file.py or package.module:NAME"
+            f"unknown {self.kind} {name!r}; {hint}{self._known()}; your own is given as "
+            "path/to/file.py or package.module:NAME"
         )
+
+    def _known(self) -> str:
+        """All names where they are few; where they are many, where to read them."""
+        if len(self.entries) > MOST_NAMED:
+            return f"--list shows the {len(self.entries)} names there are"
+        return f"known are {', '.join(self.entries)}"
 
     def _from_package(self, name: str) -> ModuleType:
         try:
@@ -104,7 +113,7 @@ class Registry:
         except ModuleNotFoundError as error:
             raise UserError(
                 f"{self.kind} {name!r}: there is no module {error.name!r} on the import path; "
-                f"known names are {', '.join(self.entries)}"
+                f"{self._known()}"
             ) from None
         except (Exception, SystemExit) as error:
             raise UserError(self._raised(name, error)) from error

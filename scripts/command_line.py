@@ -27,7 +27,7 @@ def answer_for(main: Callable[[], int]) -> None:
         print(f"error: {error}", file=sys.stderr)
         status = 1
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         status = 130
     let_go_of_closed_output()
     sys.exit(status)

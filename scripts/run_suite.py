@@ -23,7 +23,7 @@ from train import MINI_NOTICE
 import reference_algorithms
 from algoperf_jax.check import metadata
 from algoperf_jax.errors import UserError
-from algoperf_jax.files import write_json, write_text
+from algoperf_jax.files import check_can_write, write_json, write_text
 from algoperf_jax.rules import rule_set
 from algoperf_jax.suite import slurm
 from algoperf_jax.suite.choices import SuiteChoices
@@ -35,6 +35,7 @@ from algoperf_jax.suite.scheduler import Engine, run
 from algoperf_jax.suite.suite import (
     Suite,
     check,
+    check_set_up,
     discard,
     discard_failed,
     plan_suite,
@@ -73,6 +74,10 @@ def main(
     submission = reference_algorithms.get(choices.submission)
     chosen = KNOWN.chosen(flags.workloads, choices.scale)
     suite = plan_suite(choices, submission, chosen, TRAIN)
+    check_set_up(suite, submission, chosen)
+    check_can_write(suite.home, "--experiment_dir")
+    if flags.slurm:
+        check_can_write(flags.slurm, "--slurm", file=True)
     if not flags.overwrite:
         check(suite)
     if flags.dry_run:
@@ -182,11 +187,8 @@ def write_slurm(flags: argparse.Namespace, suite: Suite) -> int:
         gpus=flags.gpus_per_trial,
         cpus=flags.cpus_per_trial,
     )
-    try:
-        still[0].log.parent.mkdir(parents=True, exist_ok=True)  # Slurm writes there from the start
-        write_text(flags.slurm, text)
-    except OSError as error:
-        raise UserError(f"--slurm: cannot write {flags.slurm}: {error.strerror}") from None
+    still[0].log.parent.mkdir(parents=True, exist_ok=True)  # Slurm writes there from the start
+    write_text(flags.slurm, text)
     print(f"{counted(len(still), 'task')} in {flags.slurm}; submit them with: sbatch {flags.slurm}")
     print(f"to score them afterwards: {score_command(suite)}")
     return 0

@@ -17,6 +17,7 @@ from command_line import answer_for, chosen_scale
 import reference_algorithms
 import workloads
 from algoperf_jax.errors import MachineError, UserError
+from algoperf_jax.files import check_can_write
 from algoperf_jax.point_text import read_point
 
 MINI_NOTICE = (
@@ -203,6 +204,7 @@ def train(flags: argparse.Namespace, scale: str) -> int:
         checkpoint_every_seconds=flags.checkpoint_every_seconds,
         compilation_cache=flags.compilation_cache and flags.compilation_cache.resolve(),
     )
+    check_can_write(flags.experiment_dir, "--experiment_dir")
     folder = trial_folder(
         flags.experiment_dir, scale, submission.name, flags.study, workload.name, flags.trial
     )
@@ -219,12 +221,23 @@ def train(flags: argparse.Namespace, scale: str) -> int:
         )
     except MachineError as error:
         return end_of_process(str(error), error.exit_status, flags)
+    except KeyboardInterrupt:
+        print(f"the same command {what_comes_next(folder)}", file=sys.stderr)
+        raise
     if result.outcome.status == "failed":
         where = [result.excerpt] if result.excerpt else []
         where.append(f"  the whole traceback: {folder / TRACEBACK}")
         reason = "\n".join([f"the trial failed: {result.outcome.reason}", *where])
         return end_of_process(reason, 1, flags)
     return 0
+
+
+def what_comes_next(folder: Path) -> str:
+    """What the command does when it is run again after an interruption."""
+    from algoperf_jax.trial.checkpoints import newest_step
+
+    step = newest_step(folder / "checkpoints")
+    return "begins anew: there is no checkpoint yet" if step is None else f"goes on at step {step}"
 
 
 def leave_reports_to_the_kit() -> None:

@@ -46,6 +46,9 @@ if TYPE_CHECKING:  # a plan is looked at without JAX where nothing else needs it
     from algoperf_jax.workload import Workload
 
 
+_NOT_OPENED: Any = object()
+
+
 @dataclasses.dataclass(frozen=True)
 class Suite:
     """The trials of one submission, planned.
@@ -123,6 +126,38 @@ def check(suite: Suite) -> None:
     for trial, job in zip(suite.trials, suite.jobs, strict=True):
         point = {**shared.default_point, **(trial.point or {})}
         check_configuration(job.folder, {**planned, "hyperparameters": point})
+
+
+def check_set_up(
+    suite: Suite, submission: "Submission", workloads: Mapping[str, "Workload"]
+) -> None:
+    """Sets up the first trial of each workload, without its data, as its own process will do.
+
+    Args:
+      suite, submission, workloads: as planned.
+
+    Raises:
+      UserError: what that process would end with.
+    """
+    from algoperf_jax.trial.settings import Settings
+    from algoperf_jax.trial.setup import set_up
+
+    choices = suite.choices
+    for argument, workload in workloads.items():
+        first = next(trial for trial in suite.trials if trial.workload.argument == argument)
+        settings = Settings(
+            rules=choices.rules,
+            tuning=choices.tuning,
+            hyperparameters=first.point,
+            seed=choices.seed,
+            study=first.study,
+            trial=first.trial,
+            replicas=choices.replicas,
+            max_steps=choices.max_steps,
+            eval_every_steps=choices.eval_every_steps,
+            data_dir=Path() if workload.scale == "full" else None,
+        )
+        set_up(workload, submission, settings, data=_NOT_OPENED)
 
 
 def write_plan(suite: Suite) -> None:

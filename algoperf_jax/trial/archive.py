@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from algoperf_jax.errors import UserError
-from algoperf_jax.trial.checkpoints import Checkpoints, Restored, hold_any
+from algoperf_jax.trial.checkpoints import Checkpoints, Restored, newest_step
 from algoperf_jax.trial.clock import Now
 from algoperf_jax.trial.ledger import Ledger, Outcome
 from algoperf_jax.trial.lock import sole_use
@@ -93,7 +93,7 @@ class Archive:
     @property
     def interrupted(self) -> bool:
         """Whether the folder holds a trial to go on with."""
-        return self._folder is not None and hold_any(_checkpoints_of(self._folder))
+        return self._folder is not None and newest_step(_checkpoints_of(self._folder)) is not None
 
     def open(self) -> None:
         """Makes the folder."""

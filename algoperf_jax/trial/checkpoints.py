@@ -172,9 +172,10 @@ class Checkpoints:
         self._manager.close()
 
 
-def hold_any(folder: Path) -> bool:
-    """Whether the folder holds a complete checkpoint, be it readable or not."""
-    return folder.is_dir() and any(entry.name.isdecimal() for entry in folder.iterdir())
+def newest_step(folder: Path) -> int | None:
+    """Steps of the newest complete checkpoint, be it readable or not; None where there is none."""
+    entries = folder.iterdir() if folder.is_dir() else ()
+    return max((int(entry.name) for entry in entries if entry.name.isdecimal()), default=None)
 
 
 def _checksum(*trees: Any) -> int:

@@ -9,6 +9,18 @@ from algoperf_jax.workload import Target
 Status = Literal["reached", "budget exhausted", "training complete", "failed"]
 
 
+COLUMNS = (
+    "accumulated_submission_time",
+    "accumulated_eval_time",
+    "accumulated_logging_time",
+    "global_step",
+    "preemption_count",
+    "score",
+    "total_duration",
+)
+"""Of each row beside its metrics, which are called `<split>/<metric>`."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """How a trial ended.
@@ -90,16 +102,16 @@ class Ledger:
 
     def record_evaluation(self, values: dict[str, float], target: Target) -> dict[str, Any]:
         """Notes an evaluation of the present step; returns its row."""
-        row = {
-            **values,
-            "accumulated_submission_time": self.submission_seconds,
-            "accumulated_eval_time": self.eval_seconds,
-            "accumulated_logging_time": self.logging_seconds,
-            "global_step": self.step,
-            "preemption_count": self.preemption_count,
-            "score": self.submission_seconds,
-            "total_duration": self.total_seconds,
-        }
+        own = (
+            self.submission_seconds,
+            self.eval_seconds,
+            self.logging_seconds,
+            self.step,
+            self.preemption_count,
+            self.submission_seconds,
+            self.total_seconds,
+        )
+        row = {**values, **dict(zip(COLUMNS, own, strict=True))}
         self.evaluations.append(row)
         self.measurements.append(row)
         self.last_eval_step = self.step

@@ -17,6 +17,12 @@ class StepTrace:
     def __init__(self, folder: Path | None):
         self._folder = folder
         self._running = False
+        self._begun = False
+
+    @property
+    def missed(self) -> bool:
+        """Whether a trace was asked for and the trial did not come to its first step."""
+        return self._folder is not None and not self._begun
 
     def before_step(self, step: int) -> None:
         """Starts or stops the trace, called with the number of completed steps."""
@@ -24,7 +30,7 @@ class StepTrace:
             return
         if step == TRACED_STEPS.start:
             jax.profiler.start_trace(str(self._folder / "profile"))
-            self._running = True
+            self._running = self._begun = True
         elif step >= TRACED_STEPS.stop:
             self.close()
 

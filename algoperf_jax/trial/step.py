@@ -22,6 +22,7 @@ from algoperf_jax.parameters import Params
 from algoperf_jax.problem import Hyperparameters, Problem, TrainState
 from algoperf_jax.submission import Gradient, Objective, StepContext, Submission, ValueAndGradFn
 from algoperf_jax.trial import linear, replicas
+from algoperf_jax.trial.ledger import COLUMNS
 from algoperf_jax.trial.typed_keys import as_keys, as_numbers
 from algoperf_jax.workload import Batch, BatchNormMode, ModelState, Workload
 
@@ -31,6 +32,8 @@ Logs = dict[str, jax.Array]
 # of the replicas or the optimizer.
 REPLICA_STREAM = 2**31 - 2
 OPTIMIZER_STREAM = 2**31 - 1
+
+_METRICS = ("train/", "validation/", "test/")
 
 
 def training_step(
@@ -75,12 +78,23 @@ def training_step(
         new = as_numbers(new)._replace(step=state.step + 1)
         contracts.check_same_tree(new, state, "the training state that a step returns")
         contracts.check_keys(logs, ["loss"], "the logs that a step returns")
+        _check_names(logs)
         logs = {name: jnp.float32(value) for name, value in logs.items()}
         # A weakly typed result would make the next call another type, and compile it again.
         new = jax.tree.map(lambda x: jnp.asarray(x, x.dtype), new)
         return new, {**logs, "elapsed_seconds": elapsed}
 
     return layout.map(program, donate=(0,))
+
+
+def _check_names(logs: Mapping[str, Any]) -> None:
+    """Raises a `UserError` where a log is called like a column that the records have anyway."""
+    for name in logs:
+        if name in (*COLUMNS, "elapsed_seconds") or name.startswith(_METRICS):
+            raise UserError(
+                f"step: a log is called {name!r}, as a column of the records is; give it another "
+                "name"
+            )
 
 
 def stock_step(

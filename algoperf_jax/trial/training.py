@@ -34,7 +34,7 @@ from algoperf_jax.trial.environment import describe_environment
 from algoperf_jax.trial.evaluation import Evaluator, check_metrics
 from algoperf_jax.trial.ledger import Ledger, Outcome
 from algoperf_jax.trial.machine import is_of_the_machine, machine_error, machine_work
-from algoperf_jax.trial.profiling import StepTrace
+from algoperf_jax.trial.profiling import TRACED_STEPS, StepTrace
 from algoperf_jax.trial.programs import Programs
 from algoperf_jax.trial.progress import Reporter, Silent, outside_the_trial
 from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder
@@ -365,6 +365,11 @@ class TimedLoop:
         ledger = self._ledger
         with machine_work("write the trace"):
             self._trace.close()
+        if self._trace.missed:
+            self._reporter.noted(
+                f"no profile was written: it is of steps {TRACED_STEPS.start + 1} to "
+                f"{TRACED_STEPS.stop}, and this process made none of them"
+            )
         if error is None:
             self._archive.trained(ledger, self._snapshot)
         last = {"score": ledger.submission_seconds, "global_step": ledger.step}

@@ -1,6 +1,9 @@
 """What authors import from `algoperf_jax` itself."""
 
 import inspect
+import os
+import subprocess
+import sys
 
 import algoperf_jax
 from algoperf_jax import control, problem, selection, submission
@@ -20,3 +23,12 @@ def test_every_type_of_a_submission_is_a_public_name():
         if inspect.isclass(value) and value.__module__ == module.__name__
     }
     assert types <= set(algoperf_jax.__all__)
+
+
+def test_folders_of_these_names_do_not_hide_the_packages(tmp_path):
+    """As a clone called `algoperf_jax`, or a folder `workloads`, in the working directory."""
+    for name in ("algoperf_jax", "workloads"):
+        (tmp_path / name).mkdir()
+    code = "import algoperf_jax, workloads; print(algoperf_jax.train, workloads.get)"
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)

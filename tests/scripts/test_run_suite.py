@@ -87,6 +87,11 @@ def test_default_are_all_base_workloads_there_are(run):
         (["--search_space=/nowhere.json"], "search space /nowhere.json"),
         (["--grace_minutes=0"], "--grace_minutes: 0"),
         (["--checkpoint_every_seconds=-1"], "--checkpoint_every_seconds: -1"),
+        (["--dry_run", "--workloads=ogbg", "--seed=-1"], "seed: -1 given, at least 0"),
+        (["--dry_run", "--workloads=ogbg", "--replicas=7"], "divisible by 7 replicas"),
+        (["--dry_run", "--workloads=ogbg", "--max_steps=4294967296"], "has to be below"),
+        (["--workloads=ogbg", "--slurm=/nowhere/x"], "--slurm: .* there is no folder /nowhere"),
+        (["--workloads=ogbg", "--slurm=/"], "--slurm: / is a folder; name a file"),
     ],
 )
 def test_mistakes_are_answered_before_anything_is_written(run, tmp_path, flags, message):
@@ -116,6 +121,16 @@ def test_metadata_beside_the_submission_go_where_scoring_reads_them(run, tmp_pat
     run(*flags)
     info = read_infos(tmp_path / "mini" / "template" / "submission.json")[0]
     assert (info.name, info.tuning, info.authors) == ("Mine", "external", ("A. Author",))
+
+
+def test_a_factory_that_raises_is_told_by_a_dry_run(run, tmp_path):
+    """What train.py refuses, the plan refuses."""
+    (tmp_path / "mine.py").write_text(
+        "from algoperf_jax import Submission\n"
+        "submission = Submission(optimizer=lambda hp, problem: hp.bogus, name='mine')\n"
+    )
+    with pytest.raises(UserError, match=r"factory raised AttributeError.*mine.py, line 2"):
+        run("--dry_run", "--workloads=ogbg", f"--submission={tmp_path / 'mine.py'}")
 
 
 def test_a_search_space_that_the_submission_does_not_take_is_refused(run, tmp_path):

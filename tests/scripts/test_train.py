@@ -56,6 +56,7 @@ def test_list_shows_workloads_and_submissions(capsys):
     [
         ([], "--workload is missing"),
         (["--workload=obgb"], "did you mean ogbg"),
+        (["--workload=OGBG"], "did you mean ogbg.*--list shows the [0-9]+ names"),
         (["--workload=ogbg", "--submission=adamm"], "did you mean adamw"),
         (["--workload=ogbg", "--scale=full"], "needs --data_dir"),
         (["--workload=ogbg", "--scale=mini", "--data_dir=x"], "takes no --data_dir"),
@@ -128,7 +129,7 @@ def test_failed_trial_exits_with_status_1(tmp_path, capsys):
 
 
 def test_edit_and_run(tmp_path, capsys):
-    """An error is shown with the user's line; once that is mended, one flag runs the trial again."""
+    """An error is shown with the user's line; once it is mended, a flag runs the trial again."""
     file = tmp_path / "mine.py"
     flags = [*OGBG, f"--experiment_dir={tmp_path}", f"--cache_dir={tmp_path / 'cache'}"]
     flags += ["--replicas=1", f"--submission={file}"]
@@ -158,3 +159,11 @@ def test_edit_and_run(tmp_path, capsys):
     assert not (folder / "traceback.txt").exists()
     with pytest.raises(UserError, match="holds this trial already, ended: training complete"):
         train_script.main([*flags, "--retry_failed"])
+
+
+def test_after_an_interruption_it_is_said_what_comes_next(tmp_path):
+    assert train_script.what_comes_next(tmp_path) == "begins anew: there is no checkpoint yet"
+    for step in (30, 4):
+        (tmp_path / "checkpoints" / str(step)).mkdir(parents=True)
+    (tmp_path / "checkpoints" / "40.orbax-checkpoint-tmp").mkdir()
+    assert train_script.what_comes_next(tmp_path) == "goes on at step 30"

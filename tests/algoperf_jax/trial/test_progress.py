@@ -37,6 +37,23 @@ def test_pipe_gets_plain_lines_with_the_summary_last():
     assert any("target reached at step" in line for line in lines)
 
 
+def test_profile_of_too_short_a_trial_is_told(tmp_path):
+    out = io.StringIO()
+    workload = toy(target=Target("score", "max", 1.0, 1.0))
+    for steps in (5, 12):
+        train(
+            workload,
+            get("adamw"),
+            Settings(replicas=1, max_steps=steps),
+            folder=tmp_path / str(steps),
+            now=FakeTime(),
+            reporter=Lines(out),
+            profile=True,
+        )
+        assert (tmp_path / str(steps) / "profile").exists() == (steps == 12)
+    assert out.getvalue().count("no profile was written: it is of steps 11 to 20") == 1
+
+
 def test_terminal_gets_a_live_line_that_is_cleared_before_others():
     text = shown(Terminal(), max_steps=3, eval_every_steps=10)
     live = [part for part in text.split("\r") if part.startswith("step 2 ")]

@@ -6,11 +6,14 @@ import os
 import numpy as np
 import pytest
 from fake_time import FakeTime
+from interruptions import Interrupt, InterruptIn
+from toy_runs import run
 from toy_workload import toy
 
 from algoperf_jax.errors import TrialError, UserError
 from algoperf_jax.files import read_json, write_json
 from algoperf_jax.rules import Target
+from algoperf_jax.trial import training
 from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder, has_failed, trial_folder
 from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.training import train
@@ -161,3 +164,20 @@ def test_unwritable_folder_is_an_error_before_training(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write the record to"):
         train(toy(), get("adamw"), folder=tmp_path / "file" / "trial")
+
+
+def test_every_start_is_kept(tmp_path, monkeypatch):
+    """Begun on one kind of device and resumed on another, the account tells both."""
+    arguments = {"folder": tmp_path, "max_steps": 4, "eval_every_steps": 2}
+    for kind, step in (("V100", 0), ("A100", 2)):
+        environment = {"device_kind": kind}
+        monkeypatch.setattr(training, "describe_environment", lambda found=environment: found)
+        if step == 0:
+            with pytest.raises(Interrupt):
+                run(reporter=InterruptIn(3), **arguments)
+        else:
+            run(**arguments)
+        account = read_json(tmp_path / "meta_data.json")
+        assert account["device_kind"] == kind
+        assert account["starts"][-1] == {"step": step, "device_kind": kind}
+    assert [start["device_kind"] for start in account["starts"]] == ["V100", "A100"]

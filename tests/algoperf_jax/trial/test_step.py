@@ -349,3 +349,12 @@ def test_unknown_mode_of_batch_norm_is_refused_with_those_there_are(function):
 def test_step_without_a_loss_in_its_logs_is_told_so():
     step = lambda context, state, batch, rng: (state, {})  # noqa: E731
     assert "expected 'loss'" in run(submission=sgd(step=step)).outcome.reason
+
+
+@pytest.mark.parametrize("name", ["score", "global_step", "validation/loss", "elapsed_seconds"])
+def test_log_called_like_a_column_of_the_records_is_refused(name):
+    def step(context, state, batch, rng):
+        return state, {"loss": jnp.float32(1), name: jnp.float32(2)}
+
+    reason = run(submission=sgd(step=step)).outcome.reason
+    assert reason.startswith(f"step: a log is called {name!r}, as a column of the records is")
