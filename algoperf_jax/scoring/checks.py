@@ -164,6 +164,33 @@ def incomplete(trials: pl.DataFrame, protocol: ScoringProtocol) -> list[InputWar
     return warnings
 
 
+def one_run_each(
+    trials: pl.DataFrame, evaluations: pl.DataFrame
+) -> tuple[pl.DataFrame, list[InputWarning]]:
+    """The evaluations of runs of tidy files that can be those of one run.
+
+    In one run the number of steps grows from evaluation to evaluation, and the time with it; two
+    runs that a file holds under one key do not have this in common. (A log tree has a folder for
+    each run, and there an interruption may bring evaluations twice.)
+    """
+    told = trials.filter(pl.col("form") == "evaluations")
+    rows = evaluations.join(told.select("run"), on="run", how="semi").sort("run", "step", "seconds")
+    grows = (pl.col("step").diff() > 0) & (pl.col("seconds").diff() >= 0)
+    joined = rows.filter(~grows.over("run").fill_null(True))["run"].unique()
+    warnings = [
+        InputWarning(
+            "several runs in one",
+            f"{row['file']}: {row['submission']}, {row['workload']}, study {row['study']}, trial "
+            f"{row['trial']} has evaluations of more than one run: a number of steps is there "
+            "twice, or time falls as steps grow; all of them left out",
+        )
+        for row in told.filter(pl.col("run").is_in(joined.to_list()))
+        .sort(*KEY)
+        .iter_rows(named=True)
+    ]
+    return evaluations.filter(~pl.col("run").is_in(joined.to_list())), warnings
+
+
 def plausible(
     trials: pl.DataFrame, evaluations: pl.DataFrame, protocol: ScoringProtocol
 ) -> tuple[pl.DataFrame, list[InputWarning]]:

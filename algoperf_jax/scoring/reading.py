@@ -227,8 +227,9 @@ def _runs(
     order = ["run", *csv_numbers.NUMBERS]
     table = pl.concat([part.select(order) for part in evaluations])
     summarised = pl.col("form") == "runs"
+    table, several = checks.one_run_each(trials, table)
     table, implausible = checks.plausible(trials, table, protocol)
-    warnings += [*implausible, *checks.past_budget(trials, table, protocol)]
+    warnings += [*several, *implausible, *checks.past_budget(trials, table, protocol)]
     runs = times.runs_from_evaluations(trials.filter(~summarised), table, protocol)
     if summaries:
         told = times.runs_from_summaries(

@@ -1,6 +1,7 @@
 """Paths of all kinds, and input that cannot count: one line each, naming the file."""
 
 import gzip
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -357,6 +358,27 @@ def test_a_bad_tidy_file_is_named_and_skipped(
     (tmp_path / "bad.csv").write_bytes(content)
     (text,) = warnings(records("logs", "bad.csv"), of="unreadable file")
     assert str(tmp_path / "bad.csv") in text and why in text
+
+
+@pytest.mark.parametrize(
+    "second",
+    [[(1, 6.0, 0.1), (10, 60.0, 0.7)], [(2, 1.0, 0.1), (11, 3.0, 0.7)]],
+    ids=["the same steps", "time falls"],
+)
+def test_two_runs_under_one_key_are_not_taken_for_one(
+    records: Callable[..., RecordedRuns],
+    tmp_path: Path,
+    second: list[tuple[int, float, float]],
+) -> None:
+    rows = [(1, 5.0, 0.1), (10, 50.0, 0.6)]
+    lines = [f"fast,0,alpha,jax,1,{a},{b},{c}\n" for a, b, c in [*rows, *second]]
+    lines += [f"fast,1,alpha,jax,1,{a},{b},{c}\n" for a, b, c in rows]
+    header = "submission,study,workload,framework,trial,global_step,score,validation_value\n"
+    (tmp_path / "runs.csv").write_text(header + "".join(lines))
+    found = records(tmp_path / "runs.csv")
+    assert times(found) == {("alpha", 0, 1): math.inf, ("alpha", 1, 1): 50.0}
+    (told,) = warnings(found, of="several runs in one")
+    assert "fast, alpha, study 0, trial 1 has evaluations of more than one run" in told
 
 
 @pytest.mark.parametrize(
