@@ -12,11 +12,13 @@ from typing import Literal
 from algoperf_jax.errors import UserError
 
 Tuning = Literal["external", "self"]
+MissingStudies = Literal["missed", "left out"]
 
 METRIC_BOUNDS = {
     "accuracy": (0.0, 1.0),
     "bleu": (0.0, 100.0),
     "mean_average_precision": (0.0, 1.0),
+    "ppl": (1.0, math.inf),
     "ssim": (-1.0, 1.0),
     "wer": (0.0, math.inf),
     "wer_plain": (0.0, math.inf),
@@ -69,10 +71,12 @@ class Limits:
     Attributes:
       step_hint: number of steps a good algorithm needs; the horizon for schedules.
       runtime_seconds: the budget of an externally tuned run on the benchmark's hardware.
+      eval_period_seconds: submission time between two evaluations.
     """
 
     step_hint: int
     runtime_seconds: float
+    eval_period_seconds: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,8 +85,7 @@ class Facts:
 
     Attributes:
       target: the metric and its target values.
-      limits: step hint and runtime by name of the rule set.
-      eval_period_seconds: submission time between two evaluations.
+      limits: by name of the rule set; rule sets that do not have the workload are left out.
       base_name: the workload that a variant derives from; None for a base workload.
       held_out: whether this variant was drawn for scoring under the rule set v0.5.
       qualification: whether the workload is in the qualification set.
@@ -90,7 +93,6 @@ class Facts:
 
     target: Target
     limits: Mapping[str, Limits]
-    eval_period_seconds: float
     base_name: str | None = None
     held_out: bool = False
     qualification: bool = False
@@ -126,23 +128,28 @@ class RuleSet:
     """One edition of the rules.
 
     Attributes:
-      name: `"v0.5"` or `"v0.6"`.
+      name: what flags and records call it.
+      summary: one line.
       external_trials: tuning trials of a study under external tuning.
       external_studies: studies per workload under external tuning.
       self_tuning_studies: runs per workload under self-tuning.
       self_tuning_factor: budget of a self-tuning run, in units of the workload's runtime.
       held_out: whether one variant of each data set joins the scoring.
       conditions: hardware and arithmetic.
+      missing_studies: what a study without any record is in a median of studies: `"missed"`, or
+        `"left out"` of it, as the round's published tables have it.
       r_max: a time above this multiple of the fastest one counts as a miss.
     """
 
     name: str
+    summary: str
     external_trials: int
     external_studies: int
     self_tuning_studies: int
     self_tuning_factor: float
     held_out: bool
     conditions: Conditions
+    missing_studies: MissingStudies = "missed"
     r_max: float = 4.0
 
     def budget_factor(self, tuning: Tuning) -> float:
@@ -161,18 +168,59 @@ _EIGHT_V100 = Conditions(
 # From v0.6 on the reference runs one program on a batch that is sharded over the devices.
 _EIGHT_V100_AS_ONE = dataclasses.replace(_EIGHT_V100, batch_statistics="global", models="v0.6")
 
+_FOUR_A100 = dataclasses.replace(
+    _EIGHT_V100_AS_ONE,
+    hardware="4 x A100 (40 GB)",
+    replicas=4,
+    matmul_precision="default",
+    evaluation_shards=4,
+)
+
 RULE_SETS = {
-    "v0.5": RuleSet("v0.5", 5, 5, 5, self_tuning_factor=3.0, held_out=True, conditions=_EIGHT_V100),
-    "v0.6": RuleSet(
-        "v0.6", 5, 3, 3, self_tuning_factor=1.5, held_out=False, conditions=_EIGHT_V100_AS_ONE
-    ),
+    rules.name: rules
+    for rules in (
+        RuleSet(
+            "v0.5",
+            "the competition of 2024",
+            external_trials=5,
+            external_studies=5,
+            self_tuning_studies=5,
+            self_tuning_factor=3.0,
+            held_out=True,
+            conditions=_EIGHT_V100,
+        ),
+        RuleSet(
+            "v0.6",
+            "its successor on the same hardware: shorter budgets, no held-out workloads",
+            external_trials=5,
+            external_studies=3,
+            self_tuning_studies=3,
+            self_tuning_factor=1.5,
+            held_out=False,
+            conditions=_EIGHT_V100_AS_ONE,
+        ),
+        # The benchmark gives this round, too, the number 0.6.
+        RuleSet(
+            "v0.6-a100",
+            "the round of 2026 on other hardware, with a language model as ninth workload",
+            external_trials=5,
+            external_studies=3,
+            self_tuning_studies=3,
+            self_tuning_factor=1.5,
+            held_out=False,
+            conditions=_FOUR_A100,
+            missing_studies="left out",
+        ),
+    )
 }
 DEFAULT_RULES = "v0.5"
 
 
-def same_limits(step_hint: int, runtime_seconds: float) -> dict[str, Limits]:
+def same_limits(
+    step_hint: int, runtime_seconds: float, eval_period_seconds: float
+) -> dict[str, Limits]:
     """The same limits under every rule set, as a workload at scale mini has them."""
-    return dict.fromkeys(RULE_SETS, Limits(step_hint, runtime_seconds))
+    return dict.fromkeys(RULE_SETS, Limits(step_hint, runtime_seconds, eval_period_seconds))
 
 
 def rule_set(name: str) -> RuleSet:

@@ -201,8 +201,7 @@ class Workload:
       scale: `"full"` is the benchmark, `"mini"` the development scale on embedded data.
       loss_type: what the loss is, for algorithms that depend on it.
       target: the metric and its target values.
-      limits: step hint and runtime by name of the rule set.
-      eval_period_seconds: submission time between two evaluations.
+      limits: step hint, runtime and evaluation period by name of the rule set.
       batch_size: the baselines' global batch size, used when a submission has none of its own.
       eval_batch_size: global batch size of evaluations; not for a submission to change.
       num_examples: examples in each split.
@@ -226,7 +225,6 @@ class Workload:
     loss_type: LossType
     target: Target
     limits: Mapping[str, Limits]
-    eval_period_seconds: float
     batch_size: int
     eval_batch_size: int
     num_examples: Mapping[Split, int]

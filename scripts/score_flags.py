@@ -29,7 +29,9 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_rules(rules: argparse._ArgumentGroup) -> None:
     rules.add_argument(
-        "--rules", default="v0.5", help="edition of the rules, v0.5 or v0.6 (default: v0.5)"
+        "--rules",
+        default="v0.5",
+        help="edition of the rules: v0.5, v0.6 or v0.6-a100 (default: v0.5)",
     )
     rules.add_argument(
         "--tuning",
@@ -55,6 +57,12 @@ def _add_rules(rules: argparse._ArgumentGroup) -> None:
         default="min_time",
         help="the trial that a study counts: the fastest one, or the one with the earliest "
         "evaluation by number, as published scores have it (default: min_time)",
+    )
+    rules.add_argument(
+        "--missing_studies",
+        choices=("missed", "left_out"),
+        help="what a study without any evaluation is in a median: a miss, or left out of it "
+        "(default: as the published tables of the rules have it; left out under v0.6-a100 only)",
     )
     rules.add_argument(
         "--studies", type=int, help="studies planned for your records (default: as the rules say)"
@@ -131,6 +139,7 @@ def choices_of(flags: argparse.Namespace) -> ScoringChoices:
         scale=flags.scale,
         time=flags.time,
         trial_choice=flags.trial_choice,
+        missing_studies=flags.missing_studies and flags.missing_studies.replace("_", " "),
         studies=flags.studies,
         qualification=flags.qualification,
         base_only=flags.base_only,

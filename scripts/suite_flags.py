@@ -29,7 +29,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--data_dir", type=Path, help="the benchmark's data sets; without it the scale is mini")
     add("--scale", choices=workloads.SCALES, help="default: full with --data_dir, else mini")
-    add("--rules", default="v0.5", help="edition of the rules, v0.5 or v0.6 (default: v0.5)")
+    add(
+        "--rules",
+        default="v0.5",
+        help="edition of the rules: v0.5, v0.6 or v0.6-a100 (default: v0.5)",
+    )
     add("--tuning", choices=("external", "self"), default="external", help="(default: external)")
     add("--studies", type=int, help="default: as the rules say at scale full, 1 at mini")
     add(

@@ -73,7 +73,9 @@ def add_what_to_train(what: Any) -> None:
 def add_rules(rules: Any) -> None:
     """Flags about rules, budgets and what ends the training."""
     rules.add_argument(
-        "--rules", default="v0.5", help="edition of the rules, v0.5 or v0.6 (default: v0.5)"
+        "--rules",
+        default="v0.5",
+        help="edition of the rules: v0.5, v0.6 or v0.6-a100 (default: v0.5)",
     )
     rules.add_argument(
         "--tuning",

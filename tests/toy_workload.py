@@ -147,8 +147,7 @@ def toy(**changes):
         scale="mini",
         loss_type=LossType.MEAN_SQUARED_ERROR,
         target=Target("score", "max", validation=0.0, test=0.0),
-        limits={"v0.5": Limits(100, 1000.0), "v0.6": Limits(80, 900.0)},
-        eval_period_seconds=10.0,
+        limits={"v0.5": Limits(100, 1000.0, 10.0), "v0.6": Limits(80, 900.0, 10.0)},
         batch_size=32,
         eval_batch_size=40,
         num_examples={

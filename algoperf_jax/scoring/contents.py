@@ -6,7 +6,14 @@ from typing import NamedTuple
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import Tuning
-from algoperf_jax.scoring.folders import TrialFolder, find_trials, merged
+from algoperf_jax.scoring.folders import (
+    TUNINGS,
+    TrialFolder,
+    better_folder,
+    find_trials,
+    merged,
+    study_around,
+)
 from algoperf_jax.scoring.input_warnings import InputWarning
 from algoperf_jax.scoring.meta_data import MetaData, read_meta_data
 from algoperf_jax.scoring.tidy import TidyFile, read_tidy, tidy_files
@@ -46,9 +53,14 @@ def contents_of(paths: Sequence[Path]) -> Contents:
             raise UserError(f"{path} does not exist; name a folder of records or a tidy CSV file")
         trials, found = find_trials(path) if path.is_dir() else ([], [])
         warnings += found
-        files = [] if trials else tidy_files(path) if path.is_dir() else [path]
+        files = [path] if path.is_file() else []
+        if path.is_dir() and not trials and study_around(path) is None:
+            files = tidy_files(path)
         if not trials and not files:
-            text = f"{path} holds no study_K folder with trials in it, and no CSV file; skipped"
+            hint = better_folder(path)
+            text = f"{path} holds no study_K folder with trials in it, and no CSV file; " + (
+                hint or "skipped"
+            )
             warnings.append(InputWarning("empty folder", text))
         for trial in trials:
             try:
@@ -64,7 +76,8 @@ def contents_of(paths: Sequence[Path]) -> Contents:
             if lines := tidy[str(file)].left_out:
                 text = f"{file}: {lines}; left out, the other lines count"
                 warnings.append(InputWarning("bad line", text))
-    warnings += merged(trial for trial, _ in folders.values())
+    for tuning in (None, *TUNINGS.values()):
+        warnings += merged(trial for trial, _ in folders.values() if trial.tuning == tuning)
     return Contents(list(folders.values()), tidy, list(dict.fromkeys(warnings)))
 
 
@@ -77,6 +90,6 @@ def tunings_at(paths: Iterable[Path]) -> list[Tuning]:
 
 
 def tuning_of(logged: Logged) -> str:
-    """The tuning rule of a trial; external if it does not say."""
-    _, account = logged
-    return account.tuning if account else "external"
+    """The tuning rule of a trial: its own account, or a folder above it; external by default."""
+    folder, account = logged
+    return account.tuning if account else folder.tuning or "external"

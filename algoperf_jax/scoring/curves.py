@@ -75,7 +75,8 @@ def counted_curve(
     """
     if not own:
         return None
-    middle = np.sort(study_times_K)[len(study_times_K) // 2]
+    there_K = study_times_K[~np.isnan(study_times_K)]
+    middle = np.sort(there_K)[len(there_K) // 2] if there_K.size else math.nan
     if math.isfinite(middle):
         for curve in own:
             if curve.time_at_target == middle:

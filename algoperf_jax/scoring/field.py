@@ -19,7 +19,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from algoperf_jax.rules import Facts, RuleSet, Tuning, rule_set
+import numpy as np
+
+from algoperf_jax.rules import Facts, MissingStudies, RuleSet, Tuning, rule_set
 from algoperf_jax.scoring import published
 from algoperf_jax.scoring.contents import tunings_at
 from algoperf_jax.scoring.curves import curves
@@ -27,7 +29,7 @@ from algoperf_jax.scoring.input_warnings import fail_if_any
 from algoperf_jax.scoring.leaderboard import Leaderboard, frameworks
 from algoperf_jax.scoring.protocol import Time, TrialChoice
 from algoperf_jax.scoring.reading import RecordedRuns, read
-from algoperf_jax.scoring.results import results_of
+from algoperf_jax.scoring.results import ScoringResults, results_of
 from algoperf_jax.scoring.submission_info import SubmissionInfo, infos_beside, infos_for
 
 MINI_NOTICE = (
@@ -55,6 +57,8 @@ class ScoringChoices:
       scale: `"mini"` or `"full"`; None for the one that the records have.
       time: the unit that is scored, `"seconds"` or `"steps"`.
       trial_choice: the trial that a study counts, as `times.study_times` takes it.
+      missing_studies: whether a study without measurements has missed the target or is left out of
+        the median; None for what the rule set's published tables do.
       studies: studies planned for the records; None for as many as the rules say.
       qualification: the qualification set alone.
       base_only: without held-out workloads and their rule.
@@ -69,6 +73,7 @@ class ScoringChoices:
     scale: str | None = None
     time: Time = "seconds"
     trial_choice: TrialChoice = "min_time"
+    missing_studies: MissingStudies | None = None
     studies: int | None = None
     qualification: bool = False
     base_only: bool = False
@@ -98,15 +103,15 @@ class Field:
 def tunings(choices: ScoringChoices) -> list[Tuning]:
     """The tuning rules that are scored: the one chosen, or all that the records are of.
 
-    Under `"both"` the published field is of external tuning, and so is a folder without records,
-    for which `read_field` raises the error.
+    Under `"both"` a folder without records counts as one of external tuning, for which
+    `read_field` raises the error.
     """
     if choices.tuning != "both":
         return [choices.tuning]
     found = tunings_at(choices.paths)
-    if choices.against_published or not found:
-        return list(dict.fromkeys([*_EXTERNAL, *found]))
-    return found
+    if choices.against_published:
+        found += [tuning for rules, tuning in published.FIELDS if rules == choices.rules]
+    return [tuning for tuning in _TUNINGS if tuning in (found or _TUNINGS[:1])]
 
 
 def read_field(choices: ScoringChoices, tuning: Tuning, facts: Mapping[str, Facts]) -> Field:
@@ -123,7 +128,9 @@ def read_field(choices: ScoringChoices, tuning: Tuning, facts: Mapping[str, Fact
     """
     rules, shared = rule_set(choices.rules), choices.tuning == "both"
     field = None
-    if choices.against_published and not (shared and tuning == "self"):
+    if choices.against_published and not (
+        shared and (choices.rules, tuning) not in published.FIELDS
+    ):
         field = published.published_field(facts, rules, tuning, choices.base_only)
         if not _has_paths(choices, tuning):
             return Field(field, field)
@@ -157,7 +164,7 @@ def leaderboard_of(
     names, known = frozenset[str](), list[SubmissionInfo]()
     if field.published is not None:
         names = frozenset(field.published.runs["submission"])
-        known = published.published_infos()
+        known = published.field_of(choices.rules, records.protocol.tuning).infos
         if not field.published_alone:
             runs, studies = published.within(records, field.published)
     results = results_of(
@@ -167,6 +174,7 @@ def leaderboard_of(
         trial_choice=choices.trial_choice,
         baseline=choices.baseline,
         studies=studies,
+        missing=choices.missing_studies,
     )
     tuning = records.protocol.tuning
     known += [*infos_beside(records.runs), *described]
@@ -179,7 +187,7 @@ def leaderboard_of(
             f"{choices.time}, trial choice {choices.trial_choice}: {runs.height} runs of "
             f"{len(results.submissions)} submissions"
         ),
-        notices=tuple(_notices(choices, field)),
+        notices=(*_notices(choices, field), *_missing_studies(results)),
         warnings=records.warnings,
         infos=infos_for(frameworks(runs), known, tuning),
         published=names,
@@ -187,7 +195,7 @@ def leaderboard_of(
     )
 
 
-_EXTERNAL: tuple[Tuning, ...] = ("external",)
+_TUNINGS: tuple[Tuning, ...] = ("external", "self")
 
 
 def _has_paths(choices: ScoringChoices, tuning: Tuning) -> bool:
@@ -216,5 +224,25 @@ def _notices(choices: ScoringChoices, field: Field) -> list[str]:
     notices = [MINI_NOTICE] if field.records.scale == "mini" else []
     notices += [STEPS_NOTICE] if choices.time == "steps" else []
     if field.published is not None:
-        notices.append(HARDWARE_NOTICE.format(hardware=published.HARDWARE))
+        tuning = field.records.protocol.tuning
+        hardware = published.field_of(choices.rules, tuning).hardware
+        notices.append(HARDWARE_NOTICE.format(hardware=hardware))
     return [*notices, *field.records.notes]
+
+
+def _missing_studies(results: ScoringResults) -> list[str]:
+    """A notice where a median is one of fewer studies than were planned."""
+    cells = []
+    for name in results.submissions:
+        for workload, times_K in zip(
+            results.protocol.workloads, results.study_times[name], strict=True
+        ):
+            there = int((~np.isnan(times_K)).sum())
+            if 0 < there < len(times_K):
+                cells.append(f"{name} on {workload} ({there} of {len(times_K)})")
+    if not cells:
+        return []
+    return [
+        f"studies without measurements are left out of medians: {', '.join(cells)}; "
+        "--missing_studies=missed counts them as missed"
+    ]

@@ -2,11 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from algoperf_jax.errors import UserError
+from algoperf_jax.rules import Tuning
 from algoperf_jax.scoring.input_warnings import InputWarning
 
 STUDY = re.compile(r"study_(\d+)$")
@@ -15,6 +16,10 @@ TRIAL = re.compile(r"trial_(\d+)$")
 
 DEPTH = 5
 """Levels below a path in which submissions are looked for."""
+
+
+TUNINGS: Mapping[str, Tuning] = {"external_tuning": "external", "self_tuning": "self"}
+"""Folders of the benchmark's own logs that say which tuning rule the submissions in them are of."""
 
 
 class TrialFolder(NamedTuple):
@@ -31,6 +36,12 @@ class TrialFolder(NamedTuple):
     framework: str
     trial: int
     folder: str
+
+    @property
+    def tuning(self) -> Tuning | None:
+        """The tuning rule that the nearest folder above tells; None where none does."""
+        above = (TUNINGS.get(part) for part in reversed(Path(self.folder).parts))
+        return next(filter(None, above), None)
 
 
 def merged(trials: Iterable[TrialFolder]) -> list[InputWarning]:
@@ -106,3 +117,25 @@ def _subfolders(folder: str) -> list[tuple[str, str]]:
             )
     except OSError as error:
         raise UserError(f"folder {folder} cannot be read: {error.strerror}") from None
+
+
+def study_around(path: Path) -> Path | None:
+    """The study's folder that a path lies within; None for one that is in no study."""
+    return next((above for above in path.resolve().parents if STUDY.match(above.name)), None)
+
+
+def better_folder(path: Path) -> str:
+    """What to name instead of a folder without studies in reach: a hint for its reader, or empty.
+
+    One of a single workload or trial lies within a submission's; a root that is too high lies far
+    above.
+    """
+    if (study := study_around(path)) is not None:
+        return f"it is a part of one submission, whose folder is {study.parent}"
+    found = next(_studies(str(path.resolve()), 2 * DEPTH), None)
+    if found is None:
+        return ""
+    submission = Path(found[2]).parent
+    return (
+        f"submissions lie further below; name the folder that holds them, say {submission.parent}"
+    )

@@ -83,6 +83,7 @@ def _meta_data(content: Any, ended: bool) -> MetaData:
         limits=Limits(
             step_hint=int(content.get("workload.step_hint", 0)),
             runtime_seconds=float(content["workload.max_allowed_runtime_sec"]),
+            eval_period_seconds=float(content.get("workload.eval_period_time_sec", "nan")),
         ),
         budget_seconds=float(content["budget_sec"]),
         compilation_cache=content.get("compilation_cache"),

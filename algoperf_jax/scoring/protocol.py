@@ -57,18 +57,20 @@ def protocol_of(
     qualification: bool = False,
     base_only: bool = False,
 ) -> ScoringProtocol:
-    """The protocol that a rule set describes (rules of the benchmark, editions v0.5 and v0.6).
+    """The protocol that a rule set describes.
 
     Args:
-      facts: by name of workload; those without a `base_name` are the base workloads.
+      facts: by name of workload; those without a `base_name` are the base workloads, as far as
+        the rule set has them.
       rules: the rule set.
       tuning: `"external"` or `"self"`.
       studies: studies per workload, if not the rule set's.
       qualification: the qualification set alone: few workloads, one study under external tuning.
       base_only: without held-out workloads, whatever the rules say.
     """
-    base = tuple(name for name, fact in facts.items() if fact.base_name is None)
-    held_out = tuple(name for name, fact in facts.items() if fact.held_out)
+    under = {name: fact for name, fact in facts.items() if rules.name in fact.limits}
+    base = tuple(name for name, fact in under.items() if fact.base_name is None)
+    held_out = tuple(name for name, fact in under.items() if fact.held_out)
     if qualification:
         base = tuple(name for name in base if facts[name].qualification)
     if qualification or base_only or not rules.held_out:

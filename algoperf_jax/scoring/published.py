@@ -1,5 +1,6 @@
-"""The published field: what every run of the v0.5 competition came to, external tuning."""
+"""The published fields: what every run of a round of the benchmark came to."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,14 +11,51 @@ from algoperf_jax.rules import Facts, RuleSet, Tuning
 from algoperf_jax.scoring.reading import RecordedRuns, read
 from algoperf_jax.scoring.submission_info import SubmissionInfo, read_infos
 
-RUNS = Path(__file__).parent / "published" / "v05_external_runs.csv.gz"
-"""One row per run; `published/README.md` says where it comes from."""
+_FOLDER = Path(__file__).parent / "published"
 
-SUBMISSIONS = RUNS.with_name("v05_submissions.json")
-"""Who they are."""
 
-HARDWARE = "8 x V100 (16 GB)"
-"""What the published runs were timed on."""
+@dataclasses.dataclass(frozen=True)
+class PublishedField:
+    """A round of the benchmark; `published/README.md` says where its files come from.
+
+    Attributes:
+      runs: one row per run.
+      hardware: what they were timed on.
+      submissions: who they are; None where that is not known.
+    """
+
+    runs: Path
+    hardware: str
+    submissions: Path | None = None
+
+    @property
+    def infos(self) -> list[SubmissionInfo]:
+        """What is known of the submissions."""
+        return read_infos(self.submissions) if self.submissions else []
+
+
+FIELDS: Mapping[tuple[str, Tuning], PublishedField] = {
+    ("v0.5", "external"): PublishedField(
+        _FOLDER / "v05_external_runs.csv.gz",
+        "8 x V100 (16 GB)",
+        _FOLDER / "v05_submissions.json",
+    ),
+    ("v0.6-a100", "self"): PublishedField(
+        _FOLDER / "v06_a100_self_runs.csv.gz", "4 x A100-SXM4 (40 GB)"
+    ),
+}
+"""By name of the rule set and tuning rule."""
+
+
+def field_of(rules: str, tuning: Tuning) -> PublishedField:
+    """The published field of a rule set and tuning rule; a `UserError` names those there are."""
+    if (rules, tuning) not in FIELDS:
+        there = " and ".join(f"{name} with {kind} tuning" for name, kind in FIELDS)
+        raise UserError(
+            f"there are published fields under {there}, none under {rules} with {tuning} tuning; "
+            "score your records without it"
+        )
+    return FIELDS[rules, tuning]
 
 
 def published_field(
@@ -26,19 +64,10 @@ def published_field(
     """The records of the published field.
 
     Raises:
-      UserError: other rules are asked for than those it was run under.
+      UserError: there is none under these rules.
     """
-    if (rules.name, tuning) != ("v0.5", "external"):
-        raise UserError(
-            "the published field was run under v0.5 with external tuning, not under "
-            f"{rules.name} with {tuning} tuning; score your records without it"
-        )
-    return read([RUNS], facts, rules, tuning, scale="full", base_only=base_only)
-
-
-def published_infos() -> list[SubmissionInfo]:
-    """What is known of the published submissions."""
-    return read_infos(SUBMISSIONS)
+    runs = field_of(rules.name, tuning).runs
+    return read([runs], facts, rules, tuning, scale="full", base_only=base_only)
 
 
 def within(yours: RecordedRuns, published: RecordedRuns) -> tuple[pl.DataFrame, dict[str, int]]:

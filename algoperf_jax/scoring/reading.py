@@ -78,6 +78,8 @@ def read(
         text = "{} does not tell its scale and is taken to be full; skipped"
         warnings += [InputWarning("mixed scales", text.format(file)) for file in tidy]
         tidy = {}
+    folders, other = _same_tuning(folders, tuning)
+    notes += other
     if shared:
         folders = [one for one in folders if tuning_of(one) == tuning]
         tidy = tidy if tuning == "external" else {}
@@ -158,6 +160,14 @@ def _same_scale(
     text = "{} is at another scale than the rest, {}; skipped (--scale chooses)"
     warnings = [InputWarning("mixed scales", text.format(f.folder, scale)) for f, _ in others]
     return kept, warnings, []
+
+
+def _same_tuning(folders: Sequence[Logged], tuning: Tuning) -> tuple[list[Logged], list[str]]:
+    """Trials but those that a folder above says are of the other tuning rule, which gets a note."""
+    kept = [one for one in folders if one[0].tuning in (None, tuning)]
+    left = len(folders) - len(kept)
+    note = f"{left} trials in folders of the other tuning rule left aside"
+    return kept, [note] if left else []
 
 
 def _same_rules(

@@ -1,12 +1,13 @@
 """Everything that is computed for one field of submissions."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
 from algoperf_jax.errors import UserError
+from algoperf_jax.rules import MissingStudies
 from algoperf_jax.scoring import sensitivity
 from algoperf_jax.scoring.disqualification import Status, Verdict, statuses, verdict
 from algoperf_jax.scoring.profiles import exact_scores, performance_ratios, trapezoid_scores
@@ -22,7 +23,7 @@ class ScoringResults:
     """The results of a field of submissions; arrays in the order of `submissions`.
 
     Attributes:
-      protocol, time, trial_choice: as `results_of` takes them.
+      protocol, time, trial_choice, missing: as `results_of` takes them.
       submissions: names, sorted.
       study_times: by submission float64 [W, K], as `times.study_times` gives them.
       times_SxW: their medians; infinity for a miss, NaN for no data.
@@ -30,7 +31,9 @@ class ScoringResults:
       verdict: times that count, and the fastest ones.
       statuses: why a time on a base workload counts or not, [S][B].
       ratios_SxB: performance ratios.
-      exact_S, trapezoid_S: the score as the exact integral and as published scores are computed.
+      exact_S, trapezoid_S: the score as the exact integral, and by the trapezoid rule.
+      published_S: the score by the procedure of published scores: studies count the trial with the
+        earliest evaluation by number, and the profile is integrated on 100 points.
       interval_Sx2: where 95 % of the scores lie when studies are drawn anew.
       without_workload_SxB, without_submission_SxS: exact scores with one of them left out.
       baseline: the submission that speed-ups refer to, if there is one.
@@ -40,6 +43,7 @@ class ScoringResults:
     protocol: ScoringProtocol
     time: Time
     trial_choice: TrialChoice
+    missing: MissingStudies
     submissions: tuple[str, ...]
     study_times: Mapping[str, np.ndarray]
     times_SxW: np.ndarray
@@ -49,6 +53,7 @@ class ScoringResults:
     ratios_SxB: np.ndarray
     exact_S: np.ndarray
     trapezoid_S: np.ndarray
+    published_S: np.ndarray
     interval_Sx2: np.ndarray
     without_workload_SxB: np.ndarray
     without_submission_SxS: np.ndarray
@@ -74,6 +79,7 @@ def results_of(
     trial_choice: TrialChoice = "min_time",
     baseline: str | None = None,
     studies: Mapping[str, int] | None = None,
+    missing: MissingStudies | None = None,
     draws: int = BOOTSTRAP_DRAWS,
 ) -> ScoringResults:
     """Scores a field of submissions.
@@ -84,14 +90,21 @@ def results_of(
       time, trial_choice, studies: as `times.study_times` takes them.
       baseline: the submission to compute speed-ups over; None for the one called `baseline`, if
         there is one.
+      missing: whether a study without measurements has missed the target or is left out; None for
+        what the rule set's published tables do.
       draws: of the bootstrap.
 
     Raises:
       UserError: there is no submission of the name given as baseline.
     """
-    study_times_ = study_times(
-        runs, protocol, time=time, trial_choice=trial_choice, studies=studies
-    )
+    missing = missing or protocol.rules.missing_studies
+
+    def times_by(choice: TrialChoice) -> dict[str, np.ndarray]:
+        return study_times(
+            runs, protocol, time=time, trial_choice=choice, studies=studies, missing=missing
+        )
+
+    study_times_ = times_by(trial_choice)
     submissions = tuple(study_times_)
     if baseline is None and "baseline" in submissions:
         baseline = "baseline"
@@ -112,6 +125,7 @@ def results_of(
         protocol=protocol,
         time=time,
         trial_choice=trial_choice,
+        missing=missing,
         submissions=submissions,
         study_times=study_times_,
         times_SxW=times_SxW,
@@ -121,6 +135,7 @@ def results_of(
         ratios_SxB=ratios_SxB,
         exact_S=exact_scores(ratios_SxB, r_max),
         trapezoid_S=trapezoid_scores(ratios_SxB, r_max),
+        published_S=_published_scores(median_times(times_by("first_eval")), parents, r_max),
         interval_Sx2=sensitivity.intervals(samples_NxS),
         without_workload_SxB=sensitivity.without_workload(times_SxW, parents, r_max),
         without_submission_SxS=sensitivity.without_submission(times_SxW, parents, r_max),
@@ -131,3 +146,8 @@ def results_of(
         if baseline is not None
         else None,
     )
+
+
+def _published_scores(times_SxW: np.ndarray, parents: Sequence[int], r_max: float) -> np.ndarray:
+    counted_SxB = verdict(times_SxW, parents, r_max).counted___SxB
+    return trapezoid_scores(performance_ratios(counted_SxB), r_max)

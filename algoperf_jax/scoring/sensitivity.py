@@ -59,17 +59,23 @@ def bootstrap_scores(
     for a submission depend on its name and the seed, not on who else is in the field.
 
     Args:
-      study_times: by submission [W, K].
+      study_times: by submission [W, K]; NaN where a study is left out.
       parents, r_max: as in `verdict`.
       draws: how many.
       seed: of the draws.
     """
-    drawn = {}
-    for submission, times_WxK in study_times.items():
-        rng = np.random.default_rng([seed, zlib.crc32(submission.encode())])
-        studies = rng.integers(times_WxK.shape[-1], size=(draws, *times_WxK.shape))
-        drawn[submission] = np.take_along_axis(times_WxK[None], studies, axis=-1)
+    drawn = {name: drawn_studies(name, times, draws, seed) for name, times in study_times.items()}
     return scores(median_times(drawn), parents, r_max)
+
+
+def drawn_studies(submission: str, times_WxK: np.ndarray, draws: int, seed: int = 0) -> np.ndarray:
+    """The times of studies that are drawn anew, [draws, W, K]; those that are left out stay so."""
+    rng = np.random.default_rng([seed, zlib.crc32(submission.encode())])
+    ordered_WxK = np.sort(times_WxK, axis=-1)  # NaN comes last
+    there_Wx1 = np.sum(~np.isnan(times_WxK), axis=-1, keepdims=True)
+    chosen = (rng.random((draws, *times_WxK.shape)) * there_Wx1).astype(int)
+    drawn = np.take_along_axis(ordered_WxK[None], chosen, axis=-1)
+    return np.where(np.arange(times_WxK.shape[-1]) < there_Wx1, drawn, np.nan)
 
 
 def intervals(samples_NxS: np.ndarray, level: float = 0.95) -> np.ndarray:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from algoperf_jax.rules import MissingStudies
 from algoperf_jax.scoring.protocol import ScoringProtocol, Time, TrialChoice
 
 INFINITY = float("inf")
@@ -103,6 +104,7 @@ def study_times(
     time: Time = "seconds",
     trial_choice: TrialChoice = "min_time",
     studies: Mapping[str, int] | None = None,
+    missing: MissingStudies = "missed",
 ) -> dict[str, np.ndarray]:
     """The time of each study: that of one of its trials (scoring rules, sections 4 and 9).
 
@@ -114,10 +116,11 @@ def study_times(
       trial_choice: `"min_time"`, the smallest time, or `"first_eval"`, the time of the trial with
         the smallest index of evaluation at the target, among equals the smaller time.
       studies: numbers of studies of submissions where they differ from the protocol's.
+      missing: whether a study without measurements has missed the target, or is left out.
 
     Returns:
-      By submission, sorted by name, float64 [W, K]: infinity for a study that missed the target
-      or has no measurements, NaN in all studies of a workload without any measurement.
+      By submission, sorted by name, float64 [W, K]: infinity for a study that missed the target,
+      NaN for one that is left out, and in all studies of a workload without any measurement.
     """
     value = pl.col("seconds" if time == "seconds" else "step")
     chosen = (
@@ -125,13 +128,18 @@ def study_times(
     )
     cell = ["submission", "workload", "slot"]
     reached = runs.filter(pl.col("eval_index").is_not_null()).group_by(cell).agg(chosen.alias("t"))
-    measured = runs.filter(pl.col("num_evals") > 0).select("submission", "workload").unique()
+    measured = runs.filter(pl.col("num_evals") > 0).select(cell).unique()
     result = {}
     for submission in sorted(runs["submission"].unique()):
         shape = len(protocol.workloads), (studies or {}).get(submission, protocol.studies)
         times_WxK = np.full(shape, np.nan)
         own = pl.col("submission") == submission
-        times_WxK[_positions(measured.filter(own)["workload"], protocol.workloads)] = np.inf
+        there = measured.filter(own)
+        rows = _positions(there["workload"], protocol.workloads)
+        if missing == "missed":
+            times_WxK[rows] = np.inf
+        else:
+            times_WxK[rows, there["slot"].to_numpy()] = np.inf
         found = reached.filter(own)
         place = _positions(found["workload"], protocol.workloads), found["slot"].to_numpy()
         times_WxK[place] = found["t"].to_numpy()
@@ -143,12 +151,22 @@ def median_times(study_times: Mapping[str, np.ndarray]) -> np.ndarray:
     """The times of submissions on workloads, float64 [S, W]: medians in which infinity counts.
 
     Args:
-      study_times: by submission [..., W, K]; the order of submissions is kept.
+      study_times: by submission [..., W, K]; the order of submissions is kept. Studies that are
+        NaN are left out.
 
     Returns:
       [..., S, W]; NaN where there are no measurements.
     """
-    return np.stack([np.median(times, axis=-1) for times in study_times.values()], axis=-2)
+    return np.stack([_median(times) for times in study_times.values()], axis=-2)
+
+
+def _median(times___K: np.ndarray) -> np.ndarray:
+    """Of the numbers along the last axis that are not NaN; NaN where there is none."""
+    ordered = np.sort(times___K, axis=-1)  # NaN comes last
+    count = np.sum(~np.isnan(times___K), axis=-1, keepdims=True)
+    middle = [np.maximum(count - 1, 0) // 2, np.maximum(count, 1) // 2]
+    low, high = (np.take_along_axis(ordered, i, -1) for i in middle)
+    return np.where(count > 0, np.where(low == high, low, (low + high) / 2), np.nan)[..., 0]
 
 
 def _positions(names: pl.Series, order: Sequence[str]) -> np.ndarray:

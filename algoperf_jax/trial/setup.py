@@ -170,7 +170,7 @@ def set_up(
         target_value=workload.target.validation,
         step_hint=limits.step_hint,
         budget_seconds=limits.runtime_seconds * rules.budget_factor(settings.tuning),
-        eval_period_seconds=workload.eval_period_seconds,
+        eval_period_seconds=limits.eval_period_seconds,
         num_train_examples=workload.num_examples["train"],
         batch_size=batch_size,
         num_replicas=layout.count,

@@ -52,8 +52,7 @@ SIZES: dict[Scale, Sizes] = {
 MINI = Facts(
     # Set by scripts/set_targets.py; sample/targets_criteo1tb.json holds the runs.
     target=Target("loss", "min", validation=0.41972, test=0.423929),
-    limits=same_limits(step_hint=1160, runtime_seconds=120.0),
-    eval_period_seconds=3.0,
+    limits=same_limits(step_hint=1160, runtime_seconds=120.0, eval_period_seconds=3.0),
 )
 
 

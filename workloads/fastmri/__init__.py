@@ -53,8 +53,7 @@ SIZES: dict[Scale, Sizes] = {
 MINI = Facts(
     # Set by scripts/set_targets.py; sample/targets_fastmri.json holds the runs.
     target=Target("ssim", "max", validation=0.6772, test=0.695405),
-    limits=same_limits(step_hint=400, runtime_seconds=120.0),
-    eval_period_seconds=3.0,
+    limits=same_limits(step_hint=400, runtime_seconds=120.0, eval_period_seconds=3.0),
 )
 
 

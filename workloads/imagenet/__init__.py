@@ -81,13 +81,11 @@ MINI_PIPELINES = {
 MINI = {
     "imagenet_resnet": Facts(
         target=Target("accuracy", "max", validation=0.8285, test=0.812),
-        limits=same_limits(step_hint=1000, runtime_seconds=100.0),
-        eval_period_seconds=2.0,
+        limits=same_limits(step_hint=1000, runtime_seconds=100.0, eval_period_seconds=2.0),
     ),
     "imagenet_vit": Facts(
         target=Target("accuracy", "max", validation=0.7435, test=0.712),
-        limits=same_limits(step_hint=1200, runtime_seconds=180.0),
-        eval_period_seconds=3.0,
+        limits=same_limits(step_hint=1200, runtime_seconds=180.0, eval_period_seconds=3.0),
     ),
 }
 

@@ -102,13 +102,11 @@ SMALLER_BATCHES = {"librispeech_deepspeech_norm_and_spec_aug": 128}
 MINI = {
     "librispeech_conformer": Facts(
         target=Target("wer_plain", "min", validation=0.16453, test=0.202417),
-        limits=same_limits(step_hint=2000, runtime_seconds=180.0),
-        eval_period_seconds=3.0,
+        limits=same_limits(step_hint=2000, runtime_seconds=180.0, eval_period_seconds=3.0),
     ),
     "librispeech_deepspeech": Facts(
         target=Target("wer_plain", "min", validation=0.11396, test=0.132931),
-        limits=same_limits(step_hint=2000, runtime_seconds=180.0),
-        eval_period_seconds=3.0,
+        limits=same_limits(step_hint=2000, runtime_seconds=180.0, eval_period_seconds=3.0),
     ),
 }
 

@@ -40,8 +40,7 @@ MINI_BATCHING = Batching(
 MINI = Facts(
     # Set by scripts/set_targets.py; sample/targets_ogbg.json holds the runs.
     target=Target("mean_average_precision", "max", validation=0.780866, test=0.757055),
-    limits=same_limits(step_hint=2000, runtime_seconds=80.0),
-    eval_period_seconds=1.0,
+    limits=same_limits(step_hint=2000, runtime_seconds=80.0, eval_period_seconds=1.0),
 )
 
 

@@ -73,8 +73,7 @@ SIZES: dict[Scale, Sizes] = {
 MINI = Facts(
     # Set by scripts/set_targets.py; sample/targets_wmt.json holds the runs.
     target=Target("bleu", "max", validation=11.249428, test=14.901827),
-    limits=same_limits(step_hint=1000, runtime_seconds=240.0),
-    eval_period_seconds=6.0,
+    limits=same_limits(step_hint=1000, runtime_seconds=240.0, eval_period_seconds=6.0),
 )
 
 

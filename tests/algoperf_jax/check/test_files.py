@@ -31,7 +31,7 @@ def test_files_that_are_imported_are_read_too_and_no_others(tmp_path):
 
 
 def test_numbers_of_a_workload_come_with_the_words_that_say_whose_they_are():
-    facts = Facts(Target("bleu", "max", 30.5, 30.0), {"v0.6": Limits(700, 60.0)}, 10.0)
+    facts = Facts(Target("bleu", "max", 30.5, 30.0), {"v0.6": Limits(700, 60.0, 10.0)})
     assert telling_numbers({"wmt": facts}, {"wmt": 5000}) == {
         30.5: "the target of wmt",
         700.0: "the step hint of wmt under v0.6",

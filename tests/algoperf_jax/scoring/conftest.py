@@ -15,11 +15,11 @@ from workloads.facts import FACTS
 
 PUBLISHED = Path(__file__).parent / "v05_external"
 
-LIMITS = {"v0.5": Limits(1000, 100.0), "v0.6": Limits(800, 80.0)}
-ALPHA = Facts(Target("accuracy", "max", 0.5, 0.4), LIMITS, 10.0, qualification=True)
+LIMITS = {"v0.5": Limits(1000, 100.0, 10.0), "v0.6": Limits(800, 80.0, 10.0)}
+ALPHA = Facts(Target("accuracy", "max", 0.5, 0.4), LIMITS, qualification=True)
 SMALL_FACTS = {
     "alpha": ALPHA,
-    "beta": Facts(Target("loss", "min", 1.0, 1.1), LIMITS, 10.0),
+    "beta": Facts(Target("loss", "min", 1.0, 1.1), LIMITS),
     "alpha_wide": dataclasses.replace(ALPHA, base_name="alpha", held_out=True),
     "alpha_deep": dataclasses.replace(ALPHA, base_name="alpha"),
 }

@@ -8,14 +8,16 @@ from typing import Any
 
 import polars as pl
 import pytest
+from log_trees import write_raw_tree
 
 from algoperf_jax.rules import RULE_SETS
-from algoperf_jax.scoring.published import RUNS, published_field
+from algoperf_jax.scoring.published import FIELDS, published_field
 from algoperf_jax.scoring.reading import RecordedRuns, read
 from algoperf_jax.scoring.report import as_json
 from algoperf_jax.scoring.results import ScoringResults, results_of
 from workloads.facts import FACTS
 
+RUNS = FIELDS["v0.5", "external"].runs
 TIMES = ("time_to_target", "study_times", "fastest_time", "fastest_before_disqualification")
 KEY = ["submission", "study", "workload", "trial"]
 
@@ -122,25 +124,6 @@ def test_raw_log_trees_give_the_same_runs_as_the_tidy_files(
     tidy = published_records.runs.filter(pl.col("submission").is_in(names))
     columns = [*KEY, "framework", "num_evals", "eval_index", "step", "seconds"]
     assert raw.select(columns).sort(KEY).equals(tidy.select(columns).sort(KEY), null_equal=True)
-
-
-def write_raw_tree(tidy: Path, root: Path) -> None:
-    """The runs of a tidy file as the reference would have logged them; NaN as an empty cell."""
-    table = pl.read_csv(tidy, infer_schema=False)
-    for key, rows in table.group_by("submission", "study", "workload", "framework", "trial"):
-        submission, study, workload, framework, trial = key
-        folder = root / submission / f"study_{study}" / f"{workload}_{framework}" / f"trial_{trial}"
-        folder.mkdir(parents=True)
-        metric = FACTS[workload].target.metric
-        value = pl.col("validation_value").replace("nan", "")
-        rows.select(
-            "accumulated_submission_time",
-            "global_step",
-            "score",
-            pl.lit("0.25").alias("test/num_examples"),
-            value.alias(f"validation/{metric}"),
-            pl.lit("").alias("validation/other"),
-        ).write_csv(folder / "eval_measurements.csv")
 
 
 def test_a_submission_that_never_hits_changes_nothing(published_records: RecordedRuns) -> None:

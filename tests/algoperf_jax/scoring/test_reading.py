@@ -3,6 +3,7 @@
 import gzip
 import math
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -477,3 +478,44 @@ def test_file_system_order_does_not_matter(
     monkeypatch.setattr(os, "scandir", Backwards)
     assert records().runs.sort("run").equals(before.sort("run"), null_equal=True)
     assert isinstance(before, pl.DataFrame)
+
+
+@pytest.mark.parametrize("tuning, submission", [("external", "slow"), ("self", "fast")])
+def test_folders_of_the_two_rulings_are_never_mixed(
+    records: Callable[..., RecordedRuns],
+    write_trial: WriteTrial,
+    tuning: str,
+    submission: str,
+) -> None:
+    write_trial(root="logs/self_tuning")
+    for name in ("fast", "slow"):
+        write_trial([(1, 7.0, 0.6)], submission=name, root="logs/external_tuning")
+    found = records(tuning=tuning)
+    assert set(found.runs["submission"]) == ({"fast", "slow"} if tuning == "external" else {"fast"})
+    assert times(found) == {("alpha", 0, 1): 7.0 if tuning == "external" else 50.0}
+    left = 1 if tuning == "external" else 2
+    assert f"{left} trials in folders of the other tuning rule left aside" in found.notes
+    assert warnings(found) == []
+
+
+@pytest.mark.parametrize(
+    "path, told",
+    [
+        (
+            "logs/fast/study_0/alpha_jax",
+            "a part of one submission, whose folder is {root}/logs/fast",
+        ),
+        ("logs/fast/study_0/alpha_jax/trial_1", "a part of one submission, whose folder is"),
+        ("..", "submissions lie further below; name the folder that holds them, say {root}/logs"),
+        ("empty", "holds no study_K folder with trials in it, and no CSV file; skipped"),
+    ],
+)
+def test_a_folder_too_high_or_too_low_is_told_the_right_one(
+    tmp_path: Path, facts: dict[str, Facts], write_trial: WriteTrial, path: str, told: str
+) -> None:
+    write_trial(root="a/b/c/d/e/logs" if path == ".." else "logs")
+    (tmp_path / "empty").mkdir()
+    root = tmp_path / "a/b/c/d/e" if path == ".." else tmp_path
+    named = tmp_path if path == ".." else tmp_path / path
+    with pytest.raises(UserError, match=re.escape(told.format(root=root))):
+        read([named], facts, RULE_SETS["v0.5"], "external")

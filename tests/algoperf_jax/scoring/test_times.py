@@ -1,6 +1,7 @@
 """Times to target, hand-worked from the rules: first hit, study minimum, median."""
 
 import math
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -125,3 +126,30 @@ def test_a_submission_may_have_fewer_studies_planned(small_protocol: ScoringProt
     table = runs([(0, 1, 1.0, 10.0)])
     assert study_times(table, small_protocol, studies={"s": 1})["s"].shape == (3, 1)
     assert median_times(study_times(table, small_protocol, studies={"s": 1}))[0, 0] == 10.0
+
+
+def test_a_study_that_is_left_out_leaves_the_median_to_the_others(
+    small_protocol: ScoringProtocol,
+) -> None:
+    """By hand: three of five studies, one of them a miss."""
+    table = runs([(0, 1, 1.0, 10.0), (2, None, math.inf, math.inf), (3, 2, 1.0, 30.0)])
+    missed = study_times(table, small_protocol)
+    left_out = study_times(table, small_protocol, missing="left out")
+    assert median_times(missed)[0, 0] == math.inf
+    assert median_times(left_out)[0, 0] == 30.0
+    np.testing.assert_array_equal(left_out["s"][0], [10, math.nan, math.inf, 30, math.nan])
+    assert np.isnan(median_times(left_out)[0, 1:]).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_median_without_nan_is_that_of_numpy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    times = rng.integers(9, size=(4, 3, rng.integers(1, 7))).astype(float)
+    times[times == 8] = math.inf
+    np.testing.assert_array_equal(median_times({"s": times})[..., 0, :], np.median(times, -1))
+    times[times == 0] = math.nan
+    times[0, 0] = math.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of NumPy, about rows without a number
+        right = np.nanmedian(times, -1)
+    np.testing.assert_array_equal(median_times({"s": times})[..., 0, :], right)

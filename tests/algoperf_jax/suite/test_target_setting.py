@@ -74,7 +74,7 @@ def test_where_every_tuning_run_failed_there_is_no_target(tmp_path):
 
 def test_a_run_goes_to_its_horizon_whatever_it_reaches():
     def workload(name, scale):
-        return toy(limits={"v0.5": Limits(step_hint=40, runtime_seconds=1e-9)})
+        return toy(limits={"v0.5": Limits(40, 1e-9, 10.0)})
 
     found = train(RUNS[0], Catalogues(workload, lambda name: sgd()))
     assert found["status"] == "training complete"

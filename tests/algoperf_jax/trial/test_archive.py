@@ -48,7 +48,7 @@ def test_checkpoints_keep_their_distance_and_the_end_is_always_kept(tmp_path, se
 def test_steps_after_the_last_evaluation_are_kept_at_the_end(tmp_path):
     now, folder = FakeTime(), tmp_path / "trial"
     # Steps end at 4, 8, ..., 28 s; evaluations follow steps 1 and 4.
-    workload = toy(target=OUT_OF_REACH, limits={"v0.5": Limits(100, 25.0)})
+    workload = toy(target=OUT_OF_REACH, limits={"v0.5": Limits(100, 25.0, 10.0)})
     run(workload, sgd(select=slow_selection(now, 4.0)), now=now, folder=folder)
     assert checkpoints_in(folder) == [4, 7]
 

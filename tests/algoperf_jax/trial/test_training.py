@@ -62,7 +62,7 @@ def test_goals_are_sticky():
 
 def test_budget_ends_the_run_without_another_evaluation():
     now = FakeTime()
-    workload = toy(target=OUT_OF_REACH, limits={"v0.5": Limits(100, 25.0)})
+    workload = toy(target=OUT_OF_REACH, limits={"v0.5": Limits(100, 25.0, 10.0)})
     result = run(workload, sgd(select=slow_selection(now, 4.0)), now=now)
     assert result.outcome.status == "budget exhausted"
     # Steps end at 4, 8, ..., 28 s; the evaluation due at 28 s would be after the budget.
@@ -71,7 +71,7 @@ def test_budget_ends_the_run_without_another_evaluation():
 
 def test_self_tuning_has_the_larger_budget():
     now = FakeTime()
-    workload = toy(target=OUT_OF_REACH, limits={"v0.5": Limits(100, 10.0)})
+    workload = toy(target=OUT_OF_REACH, limits={"v0.5": Limits(100, 10.0, 10.0)})
     result = run(workload, sgd(select=slow_selection(now, 4.0)), now=now, tuning="self")
     assert result.ledger.step == 8  # 32 s of 3 x 10 s
 
@@ -84,7 +84,7 @@ def test_time_spent_in_eval_view_counts_and_can_exhaust_the_budget():
         params = jax.tree.map(lambda x: work(x.ravel()[:1])[0] * 0 + x, state.params)
         return params, state.model_state
 
-    workload = toy(target=OUT_OF_REACH, limits={"v0.5": Limits(100, 25.0)})
+    workload = toy(target=OUT_OF_REACH, limits={"v0.5": Limits(100, 25.0, 10.0)})
     result = run(workload, sgd(eval_view=view), now=now)
     assert result.outcome.status == "budget exhausted"
     assert result.ledger.evaluations == []

@@ -7,7 +7,7 @@ import pytest
 from scan_files import SCANS
 
 import workloads
-from algoperf_jax.rules import Target
+from algoperf_jax.rules import Limits, Target
 from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.training import train
 from algoperf_jax.workload import LossType
@@ -20,11 +20,8 @@ KEY = jax.random.key(0)
 def test_full_scale_has_the_benchmark_s_facts():
     workload = workloads.get("fastmri", "full")
     assert workload.target == Target("ssim", "max", 0.723653, 0.740633)
-    assert workload.limits["v0.5"].step_hint == 36_189
-    assert workload.limits["v0.5"].runtime_seconds == 8_859
-    assert workload.limits["v0.6"].step_hint == 18_094
-    assert workload.limits["v0.6"].runtime_seconds == 4_430
-    assert workload.eval_period_seconds == 80
+    assert workload.limits["v0.5"] == Limits(36_189, 8_859, 80)
+    assert workload.limits["v0.6"] == Limits(18_094, 4_430, 80)
     assert (workload.batch_size, workload.eval_batch_size) == (32, 256)
     assert workload.num_examples == {
         "train": 34_742,

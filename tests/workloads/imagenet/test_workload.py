@@ -63,12 +63,14 @@ def test_full_scale_has_the_benchmark_s_facts(name, targets, parameters, batch_s
     assert workload.batch_size == batch_size
     assert workload.loss_type == LossType.SOFTMAX_CROSS_ENTROPY
     if name.startswith("imagenet_resnet"):
-        assert workload.limits == {"v0.5": Limits(186_666, 63_008), "v0.6": Limits(195_999, 66_159)}
-        assert (workload.eval_period_seconds, workload.eval_batch_size) == (510, 1024)
+        assert workload.limits["v0.5"] == Limits(186_666, 63_008, 510)
+        assert workload.limits["v0.6"] == Limits(195_999, 66_159, 510)
+        assert workload.eval_batch_size == 1024
         assert workload.num_examples["eval_train"] == 50_176
     else:
-        assert workload.limits == {"v0.5": Limits(186_666, 77_520), "v0.6": Limits(167_999, 69_768)}
-        assert (workload.eval_period_seconds, workload.eval_batch_size) == (420, 2048)
+        assert workload.limits["v0.5"] == Limits(186_666, 77_520, 420)
+        assert workload.limits["v0.6"] == Limits(167_999, 69_768, 420)
+        assert workload.eval_batch_size == 2048
         assert workload.num_examples["eval_train"] == 51_200
 
 
