@@ -76,7 +76,15 @@ def _add_rules(rules: argparse._ArgumentGroup) -> None:
     rules.add_argument(
         "--against",
         choices=("published",),
-        help="score within the published field of v0.5, external tuning",
+        help="score within the published field of the rules: v0.5 with external tuning, v0.6-a100 "
+        "with self-tuning",
+    )
+    rules.add_argument(
+        "--relax_targets",
+        type=float,
+        default=0.0,
+        metavar="PERCENT",
+        help="make each validation target easier by so much of itself (default: 0)",
     )
     rules.add_argument(
         "--baseline",
@@ -101,6 +109,17 @@ def _add_rules(rules: argparse._ArgumentGroup) -> None:
 
 
 def _add_output(out: argparse._ArgumentGroup) -> None:
+    out.add_argument(
+        "--details",
+        action="store_true",
+        help="further tables on the terminal: how far each score can be trusted",
+    )
+    out.add_argument(
+        "--pair",
+        nargs=2,
+        metavar=("A", "B"),
+        help="compare two submissions on each workload: steps, seconds, final metric, with tests",
+    )
     out.add_argument("--json", type=Path, metavar="FILE", help="all numbers")
     out.add_argument("--csv", type=Path, metavar="FILE", help="a row per submission and workload")
     out.add_argument("--markdown", type=Path, metavar="FILE", help="the tables for a README")
@@ -143,6 +162,7 @@ def choices_of(flags: argparse.Namespace) -> ScoringChoices:
         studies=flags.studies,
         qualification=flags.qualification,
         base_only=flags.base_only,
+        relax_targets=flags.relax_targets,
         against_published=flags.against == "published",
         baseline=flags.baseline,
         strict=flags.strict,

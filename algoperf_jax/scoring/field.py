@@ -10,7 +10,7 @@ In a notebook:
 
     choices = ScoringChoices(paths=(Path("experiments"),))
     leaderboard = leaderboard_of(read_field(choices, "external", FACTS), choices)
-    for table in tables(leaderboard.results):
+    for table in tables(leaderboard):
         print(formats.as_text(table))
 """
 
@@ -21,6 +21,7 @@ from typing import Literal
 
 import numpy as np
 
+from algoperf_jax.errors import UserError
 from algoperf_jax.rules import Facts, MissingStudies, RuleSet, Tuning, rule_set
 from algoperf_jax.scoring import published
 from algoperf_jax.scoring.contents import tunings_at
@@ -31,6 +32,8 @@ from algoperf_jax.scoring.protocol import Time, TrialChoice
 from algoperf_jax.scoring.reading import RecordedRuns, read
 from algoperf_jax.scoring.results import ScoringResults, results_of
 from algoperf_jax.scoring.submission_info import SubmissionInfo, infos_beside, infos_for
+from algoperf_jax.scoring.trust.evidence import cells
+from algoperf_jax.scoring.trust.summary import trust_in
 
 MINI_NOTICE = (
     "scale mini: records of small models on embedded data, for development. These are not "
@@ -62,6 +65,7 @@ class ScoringChoices:
       studies: studies planned for the records; None for as many as the rules say.
       qualification: the qualification set alone.
       base_only: without held-out workloads and their rule.
+      relax_targets: by how many percent of themselves validation targets are easier to meet.
       against_published: whether the published field is scored too.
       baseline: the submission that speed-ups refer to; None for the one called `baseline`, if any.
       strict: whether a warning about the input is an error.
@@ -77,6 +81,7 @@ class ScoringChoices:
     studies: int | None = None
     qualification: bool = False
     base_only: bool = False
+    relax_targets: float = 0.0
     against_published: bool = False
     baseline: str | None = None
     strict: bool = False
@@ -127,6 +132,11 @@ def read_field(choices: ScoringChoices, tuning: Tuning, facts: Mapping[str, Fact
         strict.
     """
     rules, shared = rule_set(choices.rules), choices.tuning == "both"
+    if choices.relax_targets and choices.against_published:
+        raise UserError(
+            "relaxed targets: of the published field only summaries are at hand, which tell times "
+            "to the true targets alone"
+        )
     field = None
     if choices.against_published and not (
         shared and (choices.rules, tuning) not in published.FIELDS
@@ -146,6 +156,8 @@ def leaderboard_of(
     described: Iterable[SubmissionInfo] = (),
     *,
     with_curves: bool = False,
+    with_trust: bool = False,
+    paired: tuple[str, str] | None = None,
 ) -> Leaderboard:
     """Scores a field.
 
@@ -154,6 +166,8 @@ def leaderboard_of(
       choices: the same ones.
       described: information on submissions, in addition to the files in their folders.
       with_curves: whether the leaderboard holds the training curves.
+      with_trust: whether it holds how far its scores can be trusted.
+      paired: names of two submissions that are compared there.
 
     Raises:
       UserError: a name occurs in the records and in the published field, or there is no
@@ -178,6 +192,9 @@ def leaderboard_of(
     )
     tuning = records.protocol.tuning
     known += [*infos_beside(records.runs), *described]
+    trust = None
+    if with_trust or paired:
+        trust = trust_in(results, runs, records.evaluations, studies=studies, paired=paired)
     shown = curves(records.runs, records.evaluations, choices.time) if with_curves else ()
     return Leaderboard(
         results=results,
@@ -190,6 +207,9 @@ def leaderboard_of(
         notices=(*_notices(choices, field), *_missing_studies(results)),
         warnings=records.warnings,
         infos=infos_for(frameworks(runs), known, tuning),
+        cells=cells(results, runs, records.evaluations),
+        trust=trust,
+        sources=tuple(sorted(set(runs["file"]))),
         published=names,
         curves=tuple(shown),
     )
@@ -215,6 +235,7 @@ def _read(
         studies=choices.studies,
         qualification=choices.qualification,
         base_only=choices.base_only,
+        relax_targets=choices.relax_targets,
         shared=choices.tuning == "both",
     )
 
@@ -223,6 +244,10 @@ def _notices(choices: ScoringChoices, field: Field) -> list[str]:
     """Notices for readers of the scores."""
     notices = [MINI_NOTICE] if field.records.scale == "mini" else []
     notices += [STEPS_NOTICE] if choices.time == "steps" else []
+    if choices.relax_targets:
+        notices.append(
+            f"targets relaxed by {choices.relax_targets:g} %: these are not benchmark scores"
+        )
     if field.published is not None:
         tuning = field.records.protocol.tuning
         hardware = published.field_of(choices.rules, tuning).hardware

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from algoperf_jax.errors import UserError
-from algoperf_jax.scoring.leaderboard import Leaderboard
+from algoperf_jax.scoring.leaderboard import Leaderboard, ranked
 from algoperf_jax.scoring.lines import line_style
 from algoperf_jax.scoring.profiles import profiles
-from algoperf_jax.scoring.tables import ranked
 
 SUFFIXES = (".pdf", ".png", ".svg")
 """What a figure's file may end in; the ending decides its format."""

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 
-from algoperf_jax.scoring.tables import TextTable
+from algoperf_jax.scoring.text_table import TextTable
 
 
 def as_text(table: TextTable) -> str:

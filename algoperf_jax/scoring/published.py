@@ -81,5 +81,7 @@ def within(yours: RecordedRuns, published: RecordedRuns) -> tuple[pl.DataFrame, 
         raise UserError(
             f"{common[0]!r} is the name of a published submission; rename the folder of yours"
         )
-    runs = pl.concat([yours.runs, published.runs.select(yours.runs.columns)])
+    # Evaluations name their runs by number.
+    theirs = published.runs.with_columns(pl.col("run") + yours.runs["run"].max() + 1)
+    runs = pl.concat([yours.runs, theirs.select(yours.runs.columns).cast(yours.runs.schema)])
     return runs, dict.fromkeys(sorted(names), published.protocol.studies)

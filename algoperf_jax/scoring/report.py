@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 
 from algoperf_jax.scoring import formats
-from algoperf_jax.scoring.leaderboard import Leaderboard
+from algoperf_jax.scoring.leaderboard import Leaderboard, ranked
 from algoperf_jax.scoring.profiles import profiles
 from algoperf_jax.scoring.results import ScoringResults
 from algoperf_jax.scoring.submission_info import SubmissionInfo
-from algoperf_jax.scoring.tables import MARKS, PROFILE_TAUS, all_tables, ranked
+from algoperf_jax.scoring.tables import MARKS, PROFILE_TAUS, all_tables
+from algoperf_jax.scoring.trust.report import trust_as_json
 
 CSV_COLUMNS = (
     *("tuning", "rank", "submission", "field", "name", "organisations", "authors", "framework"),
-    *("prize_eligible", "score_exact", "score_trapezoid_100", "interval_low", "interval_high"),
+    *("prize_eligible", "score_exact", "score_trapezoid_100", "score_published_rule"),
+    *("interval_low", "interval_high"),
     *("without_workload_low", "without_workload_high", "without_submission_low"),
     *("without_submission_high", "geometric_mean_speedup", "workload", "held_out"),
     *("time_to_target", "budget_fraction", "status", "mark", "performance_ratio", "speedup"),
@@ -30,6 +32,7 @@ def leaderboards_as_json(leaderboards: Sequence[Leaderboard]) -> str:
     data = {
         one.results.protocol.tuning: {
             **as_json(one.results, one.published),
+            **trust_as_json(one),
             "scale": one.scale,
             "notices": one.notices,
             "warnings": [warning._asdict() for warning in one.warnings],
@@ -51,7 +54,7 @@ def leaderboards_as_markdown(leaderboards: Sequence[Leaderboard]) -> str:
     """All tables of all leaderboards in Markdown."""
     parts = ["# Scores"]
     for one in leaderboards:
-        shown = all_tables(one.results, one.infos, one.published)
+        shown = all_tables(one)
         parts += [one.title, *one.notices]
         parts += [formats.as_markdown(table, one.results.baseline) for table in shown]
     return "\n\n".join(parts)
@@ -83,6 +86,7 @@ def as_json(results: ScoringResults, published: Collection[str] = ()) -> dict[st
         "tuning": protocol.tuning,
         "time": s.time,
         "trial_choice": s.trial_choice,
+        "missing_studies": s.missing,
         "studies": protocol.studies,
         "trials": protocol.trials,
         "base_workloads": list(base),
@@ -94,7 +98,7 @@ def as_json(results: ScoringResults, published: Collection[str] = ()) -> dict[st
         "time_to_target": table(s.times_SxW, workloads),
         "study_times": by_submission(
             {
-                name: None if np.isnan(times).any() else [_number(x) for x in times]
+                name: None if np.isnan(times).all() else [_number(x) for x in times]
                 for name, times in zip(workloads, s.study_times[submission], strict=True)
             }
             for submission in s.submissions
@@ -111,6 +115,7 @@ def as_json(results: ScoringResults, published: Collection[str] = ()) -> dict[st
         "performance_ratio": table(s.ratios_SxB, base),
         "profile": by_submission(profiles(s.ratios_SxB, taus).tolist()),
         "score_trapezoid_100": by_submission(s.trapezoid_S.tolist()),
+        "score_published_rule": by_submission(s.published_S.tolist()),
         "score_exact": by_submission(s.exact_S.tolist()),
         "ranking": s.ranking,
         "baseline": s.baseline,
@@ -150,7 +155,8 @@ def as_csv(
         start = [
             *(protocol.tuning, rank, name, field, info.name, ", ".join(info.organisations)),
             *(", ".join(info.authors), info.framework, prize),
-            *(float(s.exact_S[i]), float(s.trapezoid_S[i]), *ranges, mean),
+            *map(float, (s.exact_S[i], s.trapezoid_S[i], s.published_S[i])),
+            *(*ranges, mean),
         ]
         for w, workload in enumerate(protocol.workloads):
             numbers = [_cell(s.times_SxW[i, w]), _cell(s.fractions_SxW[i, w])]

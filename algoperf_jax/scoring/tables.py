@@ -4,15 +4,16 @@ Their cells are plain text; `formats` writes them for a terminal, a README and a
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection
 
 import numpy as np
 
+from algoperf_jax.scoring.leaderboard import Leaderboard, ranked
 from algoperf_jax.scoring.profiles import profiles
-from algoperf_jax.scoring.results import ScoringResults
 from algoperf_jax.scoring.speedups import Speedups
-from algoperf_jax.scoring.submission_info import SubmissionInfo
+from algoperf_jax.scoring.text_table import TextTable
+from algoperf_jax.scoring.trust.evidence import counted
+from algoperf_jax.scoring.trust.tables import trust_tables
 
 PROFILE_TAUS = (1, 1.05, 1.1, 1.25, 1.5, 2, 2.5, 3, 3.5, 4)
 """Ratios at which tables and JSON have the profile."""
@@ -39,53 +40,29 @@ MEANINGS = {
 NOT_STATED = "not stated"
 
 
-class TextTable(NamedTuple):
-    """A table to show.
-
-    Attributes:
-      title: one line.
-      header: names of the columns.
-      rows: of cells; one per submission, by rank.
-      legend: lines that explain it.
-      name: for files and links.
-    """
-
-    title: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    legend: Sequence[str] = ()
-    name: str = ""
-
-
-def tables(results: ScoringResults, published: Collection[str] = ()) -> list[TextTable]:
-    """Scores, fractions of the budget, and speed-ups where there is a baseline."""
-    shown = [score_table(results, published), fraction_table(results, published)]
-    if results.speedups is not None:
-        shown.append(speedup_table(results, results.speedups, published))
+def tables(leaderboard: Leaderboard) -> list[TextTable]:
+    """What a terminal shows first: scores with their evidence, and fractions of the budget."""
+    shown = [score_table(leaderboard), fraction_table(leaderboard)]
+    if leaderboard.results.speedups is not None:
+        shown.append(speedup_table(leaderboard, leaderboard.results.speedups))
     return shown
 
 
-def all_tables(
-    results: ScoringResults, infos: Mapping[str, SubmissionInfo], published: Collection[str] = ()
-) -> list[TextTable]:
-    """What pages show: the leaderboard, the same tables, and the profile."""
+def all_tables(leaderboard: Leaderboard) -> list[TextTable]:
+    """What pages show: who they are with their scores, times, profile, and how far to trust it."""
+    _, *others = tables(leaderboard)
     return [
-        leaderboard_table(results, infos, published),
-        *tables(results, published),
-        profile_table(results, published),
+        leaderboard_table(leaderboard),
+        reliability_table(leaderboard),
+        *others,
+        profile_table(leaderboard),
+        *trust_tables(leaderboard),
     ]
 
 
-def leaderboard_table(
-    results: ScoringResults, infos: Mapping[str, SubmissionInfo], published: Collection[str] = ()
-) -> TextTable:
-    """Rank, submission and score, highest score first.
-
-    Args:
-      results: of the field.
-      infos: by submission.
-      published: names of the submissions of the published field.
-    """
+def leaderboard_table(leaderboard: Leaderboard) -> TextTable:
+    """Rank, who is behind a submission, score, evidence; columns that hold nothing are left out."""
+    results, infos, published = leaderboard.results, leaderboard.infos, leaderboard.published
     rows = []
     for rank, (name, i) in enumerate(ranked(results), 1):
         about = [", ".join(part) for part in (infos[name].organisations, infos[name].authors)]
@@ -93,115 +70,149 @@ def leaderboard_table(
         rows.append(
             [
                 str(rank),
-                *_who(name, published),
+                *who(name, published),
+                *_score(leaderboard, name, i),
                 infos[name].name,
                 *(part or NOT_STATED for part in (*about, infos[name].framework)),
                 prize,
-                f"{results.exact_S[i]:.4f}",
             ]
         )
-    header = ["rank", *_who_header(published), "name", "organisation", "authors", "framework"]
-    legend = ["score: exact integral of the performance profile; 1 is fastest on every workload"]
-    return TextTable(
-        "Leaderboard", [*header, "prize eligible", "score"], rows, legend, "leaderboard"
-    )
-
-
-def score_table(results: ScoringResults, published: Collection[str] = ()) -> TextTable:
-    """The leaderboard, highest score first, with how far each score can be relied on."""
-    s = results
-    rows = []
-    for rank, (name, i) in enumerate(ranked(s), 1):
-        rows.append(
-            [
-                str(rank),
-                *_who(name, published),
-                f"{s.exact_S[i]:.4f}",
-                f"{s.trapezoid_S[i]:.4f}",
-                "{:.4f}-{:.4f}".format(*s.interval_Sx2[i]),
-                _range(s.without_workload_SxB[i]),
-                _range(s.without_submission_SxS[i]),
-            ]
-        )
-    header = ["rank", *_who_header(published), "score", "100 points", "95 % interval"]
-    legend = [
-        "score: exact integral of the performance profile; 100 points: as published scores are "
-        "computed",
-        "95 % interval: studies drawn anew; last columns: the score with any one workload, or any "
-        "one other submission, left out",
+    header = ["rank", *who_header(published), *_SCORE_HEADER, "name", "organisation", "authors"]
+    header += ["framework", "prize eligible"]
+    empty = [
+        column
+        for column, name in enumerate(header)
+        if rows and all(row[column] == NOT_STATED for row in rows)
     ]
+    rows = [[cell for c, cell in enumerate(row) if c not in empty] for row in rows]
+    header = [name for c, name in enumerate(header) if c not in empty]
+    return TextTable("Leaderboard", header, rows, _SCORE_LEGEND, "leaderboard")
+
+
+def score_table(leaderboard: Leaderboard) -> TextTable:
+    """The leaderboard, highest score first, with what each score rests on."""
+    rows = [
+        [str(rank), *who(name, leaderboard.published), *_score(leaderboard, name, i)]
+        for rank, (name, i) in enumerate(ranked(leaderboard.results), 1)
+    ]
+    header = ["rank", *who_header(leaderboard.published), *_SCORE_HEADER]
+    return TextTable("Scores", header, rows, _SCORE_LEGEND, "scores")
+
+
+def reliability_table(leaderboard: Leaderboard) -> TextTable:
+    """What each score becomes by the published procedure, and with a part of the field left out."""
+    s, published = leaderboard.results, leaderboard.published
+    rows = [
+        [
+            str(rank),
+            *who(name, published),
+            f"{s.exact_S[i]:.4f}",
+            f"{s.published_S[i]:.4f}",
+            _range(s.without_workload_SxB[i]),
+            _range(s.without_submission_SxS[i]),
+        ]
+        for rank, (name, i) in enumerate(ranked(s), 1)
+    ]
+    header = ["rank", *who_header(published), "score", "published rule"]
     header += ["without one workload", "without one submission"]
-    return TextTable("Scores", header, rows, legend, "scores")
+    legend = [
+        "published rule: as published scores are computed: a study counts its trial with the "
+        "earliest evaluation by number that met the target, and the profile is integrated on 100 "
+        f"points; score: the trial of a study by {CHOICES[s.trial_choice]}, the exact integral",
+        "last columns: the score with any one workload, or any one other submission, left out",
+    ]
+    return TextTable("How far scores depend on the field", header, rows, legend, "reliability")
 
 
-def fraction_table(results: ScoringResults, published: Collection[str] = ()) -> TextTable:
-    """Times to target in units of the budget, before any disqualification, with marks."""
-    s, base = results, results.protocol.base
+def fraction_table(leaderboard: Leaderboard) -> TextTable:
+    """Times to target in units of the budget, before any disqualification, with marks.
+
+    Of a cell in which some studies hit and some did not, the numbers of studies follow.
+    """
+    s, base = leaderboard.results, leaderboard.results.protocol.base
     rows = []
     for name, i in ranked(s):
         cells = []
         for b in range(len(base)):
             mark = MARKS.get(s.statuses[i][b], "")
-            fraction = s.fractions_SxW[i, b]
+            fraction, cell = s.fractions_SxW[i, b], leaderboard.cells[name][b]
             text = "*" if math.isnan(fraction) else f"{fraction:.4f}"
-            cells.append(f"{text} {mark}".rstrip())
-        rows.append([*_who(name, published), *cells])
+            mixed = f"{cell.hits}/{cell.studies}" if cell.mixed else ""
+            cells.append(" ".join(filter(None, (text, mark, mixed))))
+        rows.append([*who(name, leaderboard.published), *cells])
     unit = "runtime budget" if s.time == "seconds" else "step hint"
     legend = [
-        "inf: target not reached within the budget; *: no evaluation at all; counts as a miss: "
-        "a = more than 4 times the fastest, b = held-out variant missed, c = held-out variant more "
-        "than 4 times the fastest, d = no data on the held-out variant"
+        "inf: target not reached within the budget; *: no evaluation at all; 2/3: a mixed cell, "
+        "in which 2 of 3 studies reached the target",
+        "counts as a miss: a = more than 4 times the fastest, b = held-out variant missed, c = "
+        "held-out variant more than 4 times the fastest, d = no data on the held-out variant",
     ]
     title = f"Median time to target as a fraction of the {unit}"
-    return TextTable(title, [*_who_header(published), *base], rows, legend, "fractions")
+    header = [*who_header(leaderboard.published), *base]
+    return TextTable(title, header, rows, legend, "fractions")
 
 
-def speedup_table(
-    results: ScoringResults, speedups: Speedups, published: Collection[str] = ()
-) -> TextTable:
+def speedup_table(leaderboard: Leaderboard, speedups: Speedups) -> TextTable:
     """Speed-ups over the baseline: geometric mean and each workload."""
-    s, base = results, results.protocol.base
+    s, published = leaderboard.results, leaderboard.published
+    base = s.protocol.base
     rows = []
     for name, i in ranked(s):
         mark = " *" if speedups.has_missing_data_S[i] else ""
         mean = f"{speedups.geometric_mean_S[i]:.4f}{mark}"
         per_workload = [f"{x:.4f}" for x in speedups.per_workload_SxB[i]]
-        rows.append([*_who(name, published), mean, *per_workload])
+        rows.append([*who(name, published), mean, *per_workload])
     unit = "1 s" if s.time == "seconds" else "1 step"
     legend = [
         f"2 = twice as fast; a missed target counts as the budget and {unit}; no 4x and no "
         "held-out rule; *: so does a workload without data"
     ]
-    header = [*_who_header(published), "geometric mean", *base]
+    header = [*who_header(published), "geometric mean", *base]
     return TextTable(f"Speed-up over {s.baseline}", header, rows, legend, "speedups")
 
 
-def profile_table(results: ScoringResults, published: Collection[str] = ()) -> TextTable:
+def profile_table(leaderboard: Leaderboard) -> TextTable:
     """The share of base workloads within some multiples of the fastest time."""
+    results, published = leaderboard.results, leaderboard.published
     taus = [tau for tau in PROFILE_TAUS if tau <= results.protocol.rules.r_max]
     shares_SxT = profiles(results.ratios_SxB, np.array(taus))
     rows = [
-        [*_who(name, published), *(f"{share:.4f}" for share in shares_SxT[i])]
+        [*who(name, published), *(f"{share:.4f}" for share in shares_SxT[i])]
         for name, i in ranked(results)
     ]
-    header = [*_who_header(published), *(f"{tau:g}" for tau in taus)]
+    header = [*who_header(published), *(f"{tau:g}" for tau in taus)]
     legend = ["share of the base workloads solved within so many times the fastest time"]
     return TextTable("Performance profile", header, rows, legend, "profile")
 
 
-def _who(name: str, published: Collection[str]) -> list[str]:
+CHOICES = {"min_time": "the smallest time", "first_eval": "the earliest evaluation by number"}
+"""The trial that a study counts, in words."""
+
+_SCORE_HEADER = ("score", "95 % interval", "evidence")
+_SCORE_LEGEND = [
+    "score: exact integral of the performance profile; 1 is fastest on every workload; 95 % "
+    "interval: studies drawn anew",
+    "evidence: how many studies reached their target; mixed: workloads on which some did and some "
+    "did not, so that the median hangs on a few runs",
+]
+
+
+def _score(leaderboard: Leaderboard, name: str, i: int) -> list[str]:
+    s = leaderboard.results
+    interval = "{:.4f}-{:.4f}".format(*s.interval_Sx2[i])
+    return [f"{s.exact_S[i]:.4f}", interval, counted(leaderboard.cells[name])]
+
+
+def who(name: str, published: Collection[str]) -> list[str]:
+    """The first cells of a row: the submission, and which field it is of where there are two."""
     return [name, "published" if name in published else "yours"] if published else [name]
 
 
-def _who_header(published: Collection[str]) -> list[str]:
+def who_header(published: Collection[str]) -> list[str]:
+    """The names of these columns."""
     return ["submission", "field"] if published else ["submission"]
 
 
 def _range(scores: np.ndarray) -> str:
     known = scores[~np.isnan(scores)]
     return f"{known.min():.4f}-{known.max():.4f}" if known.size else "-"
-
-
-def ranked(s: ScoringResults) -> list[tuple[str, int]]:
-    """Names by rank, with their positions in the arrays of the results."""
-    return [(name, s.submissions.index(name)) for name in s.ranking]

@@ -1,7 +1,7 @@
 """The front page: for each tuning rule tables, performance profile and training curves."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from algoperf_jax.rules import Tuning
 from algoperf_jax.scoring.curves import Curve, counted_curve
@@ -15,12 +15,15 @@ from algoperf_jax.scoring.page.plots import (
     Line,
     Plot,
     profile_plot,
+    r_max_plot,
+    relaxation_plot,
     submission_lines,
     workload_plot,
 )
 from algoperf_jax.scoring.page.shell import page
 from algoperf_jax.scoring.submission_info import SubmissionInfo
-from algoperf_jax.scoring.tables import TextTable, all_tables
+from algoperf_jax.scoring.tables import all_tables
+from algoperf_jax.scoring.text_table import TextTable
 
 RULES: Mapping[Tuning, str] = {"external": "External tuning", "self": "Self-tuning"}
 """Headings of the tuning rules."""
@@ -53,7 +56,7 @@ def front_page(leaderboards: Sequence[Leaderboard], pages: Mapping[Key, str], fo
 
 def name_of(info: SubmissionInfo, baseline: bool) -> Markup:
     """A submission's name for readers, with its name in the records where that differs."""
-    name = element("em", info.name) if baseline else element("span", info.name)
+    name = element("em" if baseline else "span", breakable(info.name))
     return joined(
         [name, element("small", breakable(info.id)) if info.id != info.name else None], " "
     )
@@ -69,7 +72,12 @@ def notices(leaderboard: Leaderboard) -> Markup | None:
 
 
 def _links(tuning: Tuning, prefixed: bool, curves: bool) -> list[Markup]:
-    parts = {"scores": "Scores", "profile": "Performance profile", "fractions": "Times to target"}
+    parts = {
+        "scores": "Scores",
+        "profile": "Performance profile",
+        "fractions": "Times to target",
+        "trust": "Trust",
+    }
     if curves:
         parts["curves"] = "Training curves"
     prefix = f"{RULES[tuning]}: " if prefixed else ""
@@ -91,15 +99,15 @@ def _rule(leaderboard: Leaderboard, pages: Mapping[Key, str]) -> Markup:
         )
         for name in results.ranking
     ]
-    shown = {
-        table.name: table for table in all_tables(results, leaderboard.infos, leaderboard.published)
-    }
+    shown = {table.name: table for table in all_tables(leaderboard)}
 
-    def show(table: str, left_out: Collection[str] = (), shaded: bool = False) -> Markup:
+    def show(
+        table: str, left_out: Collection[str] = (), shaded: bool = False, plain: bool = False
+    ) -> Markup:
         return html_table(
             shown[table],
             f"{tuning}-{table}-table",
-            names=names,
+            names=None if plain else names,
             left_out=tuple(left_out),
             shaded=shaded,
             after=_downloads(tuning, shown[table]),
@@ -132,11 +140,56 @@ def _rule(leaderboard: Leaderboard, pages: Mapping[Key, str]) -> Markup:
         element("h3", "Times to target", id=f"{tuning}-fractions"),
         show("fractions", shaded=True),
         show("speedups") if "speedups" in shown else None,
-        element("h3", "How far scores can be relied on", id=f"{tuning}-reliability"),
-        show("scores"),
+        element("h3", "How far scores can be trusted", id=f"{tuning}-trust"),
+        show("reliability"),
+        *_trust(leaderboard, lines, group, show, shown),
         *_curves(leaderboard, lines, group),
         aria_labelledby=tuning,
     )
+
+
+FOLDED = {
+    "evidence": "What each time rests on: hits, spread, near misses",
+    "ranks": "Ranks when studies are drawn anew",
+    "better": "Who is better than whom, and how surely",
+    "time_intervals": "Intervals of times to target",
+    "speedup_intervals": "Intervals of speed-ups",
+    "steps": "Time and steps",
+    "seconds_per_step": "Seconds per step",
+    "evaluation_share": "Share of evaluations in the time",
+    "pair": "Two submissions compared",
+}
+"""Tables about trust that readers unfold, by name."""
+
+
+def _trust(
+    leaderboard: Leaderboard,
+    lines: Mapping[str, Line],
+    group: str,
+    show: Callable[..., Markup],
+    shown: Mapping[str, TextTable],
+) -> list[Markup]:
+    """What scores hang on: studies, targets, the largest ratio, the unit of time."""
+    tuning, trust = leaderboard.results.protocol.tuning, leaderboard.trust
+
+    def folded(table: str, text: str) -> Markup:
+        named = "submission" in shown[table].header
+        content = show(table) if named else show(table, plain=True)
+        return element("details", element("summary", text), content)
+
+    parts = [folded(table, text) for table, text in FOLDED.items() if table in shown]
+    if trust is None:
+        return parts
+    plots, tables = [r_max_plot(leaderboard, lines)], [folded("r_max", "The scores as a table")]
+    if trust.relaxation is not None:
+        plots.insert(0, relaxation_plot(leaderboard, lines, trust.relaxation))
+        tables.insert(0, folded("relaxed", "Ranks and scores under relaxed targets"))
+    figures = [
+        drawn(plot, f"{tuning}-trust-plot-{number}", plot.title, group)
+        for number, plot in enumerate(plots)
+    ]
+    legend_ = legend(lines.values(), f"{group}-trust")
+    return [*parts, legend_, element("div", *figures, class_="plots"), *tables]
 
 
 def _downloads(tuning: Tuning, table: TextTable) -> Markup:

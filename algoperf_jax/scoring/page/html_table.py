@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from algoperf_jax.scoring.page.markup import Markup, breakable, element, joined
-from algoperf_jax.scoring.tables import MARKS, MEANINGS, TextTable
+from algoperf_jax.scoring.tables import MARKS, MEANINGS
+from algoperf_jax.scoring.text_table import TextTable
 
 SHADES = 5
 """Steps of shading from 0 to 1."""
@@ -106,14 +107,18 @@ def _cell(text: str, name: Markup | None, is_head: bool, shaded: bool) -> Markup
         return element("th", name or breakable(text), scope="row", data_sort=key)
     words = text.split()
     classes = ["number" if _is_number(text) else "long" if len(text) > LONG else "text"]
-    mark = words[1] if shaded and len(words) == 2 else None
-    if shaded:
-        classes.append(_shade(words[0]))
     content: list[str] = [text]
-    if mark:
-        number = element("s", words[0])
-        content = [number, " ", element("abbr", mark, title=_meaning(mark))]
-        classes.append("void")
+    if shaded:
+        number, marks = words[0], words[1:]
+        classes.append(_shade(number))
+        content = [number]
+        for mark in marks:
+            if "/" in mark:
+                text = f"mixed: {mark.replace('/', ' of ')} studies reached the target"
+                content += [" ", element("abbr", mark, title=text, class_="mixed")]
+            else:
+                content = [element("s", number), " ", element("abbr", mark, title=_meaning(mark))]
+                classes.append("void")
     return element("td", *content, class_=" ".join(classes), data_sort=key)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from algoperf_jax.rules import Tuning
 from algoperf_jax.scoring.leaderboard import Leaderboard
-from algoperf_jax.scoring.tables import TextTable
+from algoperf_jax.scoring.text_table import TextTable
 
 LONGEST = 80
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from algoperf_jax.scoring.curves import Curve
 from algoperf_jax.scoring.figure import profile_steps
-from algoperf_jax.scoring.leaderboard import Leaderboard
+from algoperf_jax.scoring.leaderboard import Leaderboard, ranked
 from algoperf_jax.scoring.lines import LineStyle, line_style
 from algoperf_jax.scoring.protocol import ScoringProtocol
-from algoperf_jax.scoring.tables import ranked
+from algoperf_jax.scoring.trust.drawn_fields import R_MAXES, scores_by_r_max
+from algoperf_jax.scoring.trust.relaxation import Relaxation
 
 GRID = 0.02
 """Distance of the points at which a profile can be hovered over."""
@@ -86,6 +87,54 @@ def profile_plot(leaderboard: Leaderboard, lines: Mapping[str, Line]) -> Plot:
     }
     description = f"Performance profiles; scores: {', '.join(parts)}."
     return Plot(data, layout, "Performance profile", description)
+
+
+def relaxation_plot(leaderboard: Leaderboard, lines: Mapping[str, Line], found: Relaxation) -> Plot:
+    """The rank of each submission under targets that are relaxed further and further."""
+    ranks_PxS = found.ranks_PxS
+    data = []
+    for name, line in lines.items():
+        i = found.submissions.index(name)
+        hover = "<b>%{fullData.name}</b><br>targets relaxed by %{x:g} %: rank %{y}, %{text}"
+        trace = _trace(line, found.percentages, ranks_PxS[:, i], hover)
+        trace["line"]["width"] = 2
+        text = [f"score {score:.4f}" for score in found.scores_PxS[:, i]]
+        data.append({**trace, "text": text, "mode": "lines+markers", "marker": {"size": 6}})
+    layout = {
+        "xaxis": {"title": {"text": "targets relaxed by (%)"}, "dtick": 5},
+        "yaxis": {
+            "title": {"text": "rank"},
+            "range": [len(lines) + 0.5, 0.5],
+            "dtick": 1 if len(lines) <= 12 else 2,
+            "tick0": 1,
+        },
+    }
+    leaders = ", ".join(f"{lines[name].label} from {x:g} % on" for x, name in found.leaders)
+    description = f"Ranks under relaxed targets; leading: {leaders}."
+    return Plot(data, layout, "Ranks under relaxed targets", description)
+
+
+def r_max_plot(leaderboard: Leaderboard, lines: Mapping[str, Line]) -> Plot:
+    """Scores as a function of the largest ratio to the fastest time that counts."""
+    grid = np.geomspace(1.05, R_MAXES[-1], 60).tolist()
+    scores_xS = scores_by_r_max(leaderboard.results, grid)
+    data = []
+    for name, i in ranked(leaderboard.results):
+        hover = "<b>%{fullData.name}</b><br>%{y:.4f} with r_max %{x:.2f}"
+        data.append(_trace(lines[name], grid, scores_xS[:, i].round(5), hover))
+    r_max = leaderboard.results.protocol.rules.r_max
+    upright = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": r_max, "x1": r_max}
+    above = {"yref": "paper", "y": 1, "yanchor": "bottom", "x": math.log10(r_max)}
+    layout = {
+        "xaxis": {"title": {"text": "largest ratio that counts"}, "type": "log", "dtick": "D1"},
+        "yaxis": {"title": {"text": "score"}, "range": [0, 1]},
+        "shapes": [upright],
+        "annotations": [{"text": "the rules", "showarrow": False, **above}],
+    }
+    description = (
+        f"Scores by the largest ratio to the fastest time that counts; the rules have {r_max:g}."
+    )
+    return Plot(data, layout, "Scores by the largest ratio that counts", description)
 
 
 def workload_plot(

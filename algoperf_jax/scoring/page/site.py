@@ -42,7 +42,7 @@ def site(leaderboards: Sequence[Leaderboard], script: str, footer: str) -> dict[
         results, tuning = leaderboard.results, leaderboard.results.protocol.tuning
         for name in results.submissions:
             files[pages[Key(tuning, name)]] = submission_page(leaderboard, name, footer)
-        for table in all_tables(results, leaderboard.infos, leaderboard.published):
+        for table in all_tables(leaderboard):
             files[table_file(tuning, table, "csv")] = formats.as_csv(table)
             text = formats.as_markdown(table, results.baseline)
             files[table_file(tuning, table, "md")] = text

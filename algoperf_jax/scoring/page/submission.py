@@ -15,7 +15,8 @@ from algoperf_jax.scoring.page.html_table import html_table
 from algoperf_jax.scoring.page.markup import Markup, element
 from algoperf_jax.scoring.page.plots import Line, workload_plot
 from algoperf_jax.scoring.page.shell import page
-from algoperf_jax.scoring.tables import MEANINGS, NOT_STATED, TextTable
+from algoperf_jax.scoring.tables import MEANINGS, NOT_STATED
+from algoperf_jax.scoring.text_table import TextTable
 
 LEGEND = "legend"
 

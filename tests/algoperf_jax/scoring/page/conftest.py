@@ -4,14 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from leaderboards import leaderboard_of
 
 from algoperf_jax.rules import RULE_SETS, Facts
-from algoperf_jax.scoring.curves import curves
-from algoperf_jax.scoring.leaderboard import Leaderboard, frameworks
+from algoperf_jax.scoring.leaderboard import Leaderboard
 from algoperf_jax.scoring.page.site import site
 from algoperf_jax.scoring.reading import read
-from algoperf_jax.scoring.results import results_of
-from algoperf_jax.scoring.submission_info import SubmissionInfo, infos_for
+from algoperf_jax.scoring.submission_info import SubmissionInfo
 
 HOSTILE = "<script>alert(1)</script>"
 LINK = '<a href="https://example.org/">"quoted" & named</a>'
@@ -49,14 +48,12 @@ def make_leaderboard(
                 prize_eligible=True,
             )
         ]
-        return Leaderboard(
-            results=results_of(records.runs, records.protocol, draws=10),
+        return leaderboard_of(
+            records,
+            described,
             scale="full",
             title=f"Title with {HOSTILE}",
             notices=(f"Notice with {HOSTILE}",),
-            warnings=records.warnings,
-            infos=infos_for(frameworks(records.runs), described, tuning),
-            curves=tuple(curves(records.runs, records.evaluations)),
         )
 
     return make

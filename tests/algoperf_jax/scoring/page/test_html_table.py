@@ -3,7 +3,7 @@
 import pytest
 
 from algoperf_jax.scoring.page.html_table import html_table, sort_key
-from algoperf_jax.scoring.tables import TextTable
+from algoperf_jax.scoring.text_table import TextTable
 
 TABLE = TextTable(
     "Fractions",

@@ -114,7 +114,7 @@ def test_tables_on_the_page_agree_with_the_csv_files(
     files: dict[str, str], leaderboard: Leaderboard
 ) -> None:
     shown = {tuple(row) for row in Page(files["index.html"]).rows}
-    for table in all_tables(leaderboard.results, leaderboard.infos, leaderboard.published):
+    for table in all_tables(leaderboard):
         header, *body = csv.reader(io.StringIO(files[f"tables/external_{table.name}.csv"]))
         assert header == list(table.header) and len(body) == 3
         id_ = header.index("submission")
@@ -138,11 +138,12 @@ def test_all_submissions_are_in_every_table_with_their_names(files: dict[str, st
 def test_the_leaderboard_has_the_columns_of_the_results_page(files: dict[str, str]) -> None:
     rows = Page(files["index.html"]).rows
     assert rows[0] == [
-        *("rank", "submission", "organisation", "authors", "framework", "prize eligible", "score")
+        *("rank", "submission", "score", "95 % interval", "evidence", "organisation", "authors"),
+        *("framework", "prize eligible"),
     ]
     hostile = next(row for row in rows if row[1].startswith("<script>"))
-    assert hostile[3] == "<script>alert(1)</script>, Ann Author"
-    assert hostile[4:6] == ["JAX", "yes"]
+    assert hostile[6] == "<script>alert(1)</script>, Ann Author"
+    assert hostile[7:9] == ["JAX", "yes"]
 
 
 def test_both_tuning_rules_stand_on_one_page(make_leaderboard: Callable[..., Leaderboard]) -> None:
@@ -151,7 +152,7 @@ def test_both_tuning_rules_stand_on_one_page(make_leaderboard: Callable[..., Lea
     text = files["index.html"]
     assert text.index("External tuning</h2>") < text.index("Self-tuning</h2>")
     assert {"submissions/x.html", "submissions/x_self.html"} <= files.keys()
-    assert {"tables/external_scores.csv", "tables/self_scores.csv"} <= files.keys()
+    assert {"tables/external_ranks.csv", "tables/self_ranks.csv"} <= files.keys()
     test_links_are_relative_and_resolve(files)
 
 
