@@ -94,10 +94,12 @@ class Field:
     Attributes:
       records: read from paths; the published records where there are no paths.
       published: the records of the published field, if it takes part.
+      infos: what lies beside the records about who they are of.
     """
 
     records: RecordedRuns
     published: RecordedRuns | None = None
+    infos: tuple[SubmissionInfo, ...] = ()
 
     @property
     def published_alone(self) -> bool:
@@ -145,9 +147,11 @@ def read_field(choices: ScoringChoices, tuning: Tuning, facts: Mapping[str, Fact
         if not _has_paths(choices, tuning):
             return Field(field, field)
     records = _read(choices, rules, tuning, facts)
+    infos, found = infos_beside(records.runs)
+    records = dataclasses.replace(records, warnings=(*records.warnings, *found))
     if choices.strict:
         fail_if_any(records.warnings)
-    return Field(records, field)
+    return Field(records, field, tuple(infos))
 
 
 def leaderboard_of(
@@ -191,7 +195,7 @@ def leaderboard_of(
         missing=choices.missing_studies,
     )
     tuning = records.protocol.tuning
-    known += [*infos_beside(records.runs), *described]
+    known += [*field.infos, *described]
     trust = None
     if with_trust or paired:
         trust = trust_in(results, runs, records.evaluations, studies=studies, paired=paired)

@@ -1,6 +1,9 @@
 """Reads paths of any kind into one set of records, with a warning for each part that is skipped."""
 
 import dataclasses
+import gzip
+import os
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,9 @@ from algoperf_jax.scoring.meta_data import agreed_facts, contradiction
 from algoperf_jax.scoring.protocol import ScoringProtocol, protocol_of
 from algoperf_jax.scoring.relaxed_targets import relaxed
 from algoperf_jax.scoring.tidy import KEYS, TidyFile
+
+EVALUATIONS = "eval_measurements.csv"
+"""In a trial's folder, a row for each evaluation."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -259,19 +265,30 @@ def _runs(
     return runs.sort("run"), table, warnings
 
 
+def text_of_log(file: str) -> bytes:
+    """A log's content, gzipped or not, also of one called `.gz`; empty where there is none.
+
+    Raises:
+      OSError, EOFError, zlib.error: it cannot be read.
+    """
+    name = next((name for name in (file, f"{file}.gz") if os.path.exists(name)), None)
+    if name is None:
+        return b""
+    with open(name, "rb") as opened:
+        text = opened.read()
+    return gzip.decompress(text) if text.startswith(b"\x1f\x8b") else text
+
+
 def _logged(logs: pl.DataFrame, protocol: ScoringProtocol) -> checks.Checked:
     """The evaluations in log trees; a trial without the file, or with an empty one, has none."""
     texts, warnings = [], []
-    files = [f"{folder}/eval_measurements.csv" for folder in logs["file"]]
+    files = [f"{folder}/{EVALUATIONS}" for folder in logs["file"]]
     for file in files:
         try:
-            with open(file, "rb") as opened:
-                texts.append(opened.read())
-        except FileNotFoundError:
+            texts.append(text_of_log(file))
+        except (OSError, EOFError, zlib.error) as error:
             texts.append(b"")
-        except OSError as error:
-            texts.append(b"")
-            text = f"{file} cannot be read: {error.strerror}; skipped"
+            text = f"{file} cannot be read: {error}; skipped"
             warnings.append(InputWarning("unreadable file", text))
     metrics = [protocol.facts[workload].target.metric for workload in logs["workload"]]
     rows, faults, left_out = csv_numbers.evaluations(texts, metrics)

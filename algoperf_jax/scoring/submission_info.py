@@ -6,13 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import yaml
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import read_json
 from algoperf_jax.rules import Tuning
+from algoperf_jax.scoring.input_warnings import InputWarning
 
 FILE = "submission.json"
 """Its name in a submission's folder of records."""
+
+YAML_FILE = "submission_info.yml"
+"""Its name in the benchmark's own repository of submissions; one of both is enough."""
 
 TUNINGS: Mapping[str, Tuning] = {
     "external": "external",
@@ -62,7 +67,7 @@ class SubmissionInfo:
 
 
 def read_infos(path: Path) -> list[SubmissionInfo]:
-    """Information on submissions from a JSON file.
+    """Information on submissions from a JSON or YAML file.
 
     It holds one object, a list of objects, or a list under `submissions`.
 
@@ -73,33 +78,41 @@ def read_infos(path: Path) -> list[SubmissionInfo]:
     Raises:
       UserError: there is no such file, or it is something else.
     """
-    content = read_json(path)
+    content = _read_yaml(path) if path.suffix in (".yml", ".yaml") else read_json(path)
     if content is None:
         raise UserError(f"{path} does not exist; name a JSON file that describes submissions")
     if isinstance(content, dict) and "submissions" in content:
         content = content["submissions"]
     objects = content if isinstance(content, list) else [content]
-    default = path.parent.name if path.name == FILE else path.stem
+    default = path.parent.name if path.name in (FILE, YAML_FILE) else path.stem
     try:
         return [_info(one, default) for one in objects]
     except ValueError as error:
         raise UserError(f"{path} does not describe submissions: {error}") from None
 
 
-def infos_beside(runs: pl.DataFrame) -> list[SubmissionInfo]:
-    """Information on submissions from the files `FILE` in their folders.
+def infos_beside(runs: pl.DataFrame) -> tuple[list[SubmissionInfo], list[InputWarning]]:
+    """Information on submissions from the files `FILE` or `YAML_FILE` in their folders.
 
     Args:
       runs: `submission`, `file`, `form`, as `checks` has them.
+
+    Returns:
+      What they say, and a warning for each file that says something else.
     """
     trials = runs.filter(pl.col("form") == "folder").select("submission", "file")
-    found = {}
-    for submission, file in trials.sort("submission", "file").iter_rows():
-        # The trial's folder lies in its workload's, in its study's, in its submission's.
-        path = Path(file).parents[2] / FILE
-        if path not in found and path.is_file():
-            found[path] = [dataclasses.replace(info, id=submission) for info in read_infos(path)]
-    return [info for infos in found.values() for info in infos]
+    # The trial's folder lies in its workload's, in its study's, in its submission's.
+    homes = {Path(file).parents[2]: submission for submission, file in trials.iter_rows()}
+    infos, warnings = [], []
+    for home, submission in sorted(homes.items()):
+        path = next((p for name in (FILE, YAML_FILE) if (p := home / name).is_file()), None)
+        if path is None:
+            continue
+        try:
+            infos += [dataclasses.replace(info, id=submission) for info in read_infos(path)]
+        except UserError as error:
+            warnings.append(InputWarning("unreadable file", f"{error}; the board goes without it"))
+    return infos, warnings
 
 
 def infos_for(
@@ -122,9 +135,20 @@ def infos_for(
     return result
 
 
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(errors="replace"))
+    except FileNotFoundError:
+        return None
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is not valid YAML: {reason}; mend or remove it") from None
+
+
 def _info(content: Any, default: str) -> SubmissionInfo:
     if not isinstance(content, dict):
-        raise ValueError(f"{content!r} stands where an object with a name is due")
+        shown = repr(content)[:60]
+        raise ValueError(f"{shown} stands where an object with a name is due")
     values = {
         field: next((content[key] for key in keys if content.get(key) is not None), None)
         for field, keys in SYNONYMS.items()

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from algoperf_jax.scoring.leaderboard import Leaderboard
+from algoperf_jax.scoring.reading import EVALUATIONS
 
-FILES = ("eval_measurements.csv", "meta_data.json")
+FILES = (EVALUATIONS, f"{EVALUATIONS}.gz", "meta_data.json")
 """Of a trial's folder, those that scoring reads."""
 
 

@@ -1,6 +1,7 @@
 """Time against steps: who gains by fewer steps, who by faster ones, and what evaluations take."""
 
 import math
+import zlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import polars as pl
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.scoring import csv_numbers
+from algoperf_jax.scoring.reading import EVALUATIONS, text_of_log
 from algoperf_jax.scoring.results import ScoringResults, results_of
 
 NO_DRAWS = 1
@@ -72,10 +74,9 @@ def evaluation_shares(runs: pl.DataFrame) -> pl.DataFrame:
     told: dict[int, float] = {}
     for run, folder in runs.filter(pl.col("form") == "folder").select("run", "file").iter_rows():
         try:
-            with open(f"{folder}/eval_measurements.csv", "rb") as file:
-                text = csv_numbers.plain(file.read())
-        except OSError:
-            continue
+            text = csv_numbers.plain(text_of_log(f"{folder}/{EVALUATIONS}"))
+        except (OSError, EOFError, zlib.error):
+            continue  # reading the records has complained
         rows = csv_numbers.table(text, {own: pl.Float64, evals: pl.Float64}, ()).rows
         if rows.height and (total := rows[own][-1] + rows[evals][-1]) > 0:
             told[run] = rows[evals][-1] / total

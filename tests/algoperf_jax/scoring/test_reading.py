@@ -519,3 +519,29 @@ def test_a_folder_too_high_or_too_low_is_told_the_right_one(
     named = tmp_path if path == ".." else tmp_path / path
     with pytest.raises(UserError, match=re.escape(told.format(root=root))):
         read([named], facts, RULE_SETS["v0.5"], "external")
+
+
+@pytest.mark.parametrize("name", ["eval_measurements.csv", "eval_measurements.csv.gz"])
+def test_a_gzipped_log_is_read(
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, name: str
+) -> None:
+    folder = write_trial(None)
+    packed = gzip.compress(HEADER + b"1,5.0,0.1\n10,50.0,0.6\n")
+    (folder / name).write_bytes(packed)
+    assert times(records()) == {("alpha", 0, 1): 50.0}
+    (folder / name).write_bytes(packed[:-9])
+    found = records("logs")
+    assert f"{folder}/eval_measurements.csv cannot be read" in warnings(found)[0]
+
+
+def test_odd_names_links_and_files_of_others_do_no_harm(
+    records: Callable[..., RecordedRuns], tmp_path: Path, write_trial: WriteTrial
+) -> None:
+    write_trial(submission="Löwe mit Leerzeichen")
+    home = tmp_path / "logs" / "Löwe mit Leerzeichen"
+    (home / "README.md").write_text("x")
+    (home / "study_0" / "notes.txt").write_text("x")
+    (tmp_path / "logs" / "link").symlink_to(home)
+    found = records()
+    assert set(found.runs["submission"]) == {"Löwe mit Leerzeichen", "link"}
+    assert warnings(found) == []

@@ -105,7 +105,28 @@ def test_a_folder_of_records_may_describe_its_submission(tmp_path: Path) -> None
     trial.mkdir(parents=True)
     write(tmp_path / "mine" / "submission.json", {"id": "other", "name": "Mine"})
     runs = pl.DataFrame({"submission": ["mine"], "file": [str(trial)], "form": ["folder"]})
-    assert infos_beside(runs) == [SubmissionInfo("mine", "Mine")]
+    assert infos_beside(runs) == ([SubmissionInfo("mine", "Mine")], [])
+
+
+def test_the_benchmark_s_own_file_beside_the_records_is_read(tmp_path: Path) -> None:
+    trial = tmp_path / "mine" / "study_0" / "ogbg_jax" / "trial_1"
+    trial.mkdir(parents=True)
+    file = tmp_path / "mine" / "submission_info.yml"
+    file.write_text(
+        "submission_name: Mine\nsubmission_folder: other\nauthors: Ann, Ben\n"
+        "affiliations: Org\nversion: '1.0'\nruleset: self-tuning\nframework: JAX\n"
+    )
+    runs = pl.DataFrame({"submission": ["mine"], "file": [str(trial)], "form": ["folder"]})
+    right = SubmissionInfo(
+        "mine", "Mine", ("Org",), ("Ann", "Ben"), "JAX", version="1.0", tuning="self"
+    )
+    assert infos_beside(runs) == ([right], [])
+    for text, told in (("PATH=/bin\nHOME=/root\n", "'PATH=/bin"), ("a: [", "is not valid YAML")):
+        file.write_text(text)
+        infos, (warning,) = infos_beside(runs)
+        assert not infos
+        assert str(file) in warning.text and told in warning.text
+        assert warning.text.endswith("the board goes without it")
 
 
 def test_the_published_field_is_described() -> None:
