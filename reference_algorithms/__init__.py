@@ -2,10 +2,13 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.registry import Entry, Registry
+
+if TYPE_CHECKING:  # JAX is loaded with the first submission only
+    from algoperf_jax.submission import Submission
 
 PAPER_BASELINES = {
     "adamw": "AdamW with warm-up and cosine decay",
@@ -111,7 +114,7 @@ def _entries() -> dict[str, Entry]:
 CATALOGUE = Registry(kind="submission", attribute="submission", entries=_entries())
 
 
-def get(name: str) -> Any:
+def get(name: str) -> "Submission":
     """The `Submission` of that name, which remembers the file it was loaded from.
 
     Args:

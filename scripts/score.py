@@ -6,6 +6,7 @@ python scripts/score.py experiments --tuning=both --html=page
 """
 
 import argparse
+import dataclasses
 import datetime
 import sys
 from collections.abc import Sequence
@@ -16,10 +17,12 @@ from command_line import answer_for
 from score_flags import check, choices_of, parser
 
 import algoperf_jax
+import workloads
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import to_json, write_text
+from algoperf_jax.rules import Facts
 from algoperf_jax.scoring import formats, report
-from algoperf_jax.scoring.field import leaderboard_of, read_field, tunings
+from algoperf_jax.scoring.field import ScoringChoices, leaderboard_of, read_field, tunings
 from algoperf_jax.scoring.figure import profile_figure
 from algoperf_jax.scoring.input_warnings import warning_lines
 from algoperf_jax.scoring.leaderboard import Leaderboard
@@ -62,12 +65,25 @@ def chosen_tables(leaderboard: Leaderboard, flags: argparse.Namespace) -> list[T
     return shown
 
 
+def with_own_workloads(choices: ScoringChoices) -> tuple[ScoringChoices, dict[str, Facts]]:
+    """The choices with workloads by their names in records, and the facts of all workloads."""
+    facts, names = dict(FACTS), []
+    for word in choices.workloads:
+        if word in facts or not (":" in word or word.endswith(".py")):
+            names.append(word)
+            continue
+        workload = workloads.get(word, choices.scale or "full")
+        names.append(workload.name)
+        facts[workload.name] = Facts(workload.target, workload.limits)
+    return dataclasses.replace(choices, workloads=tuple(names)), facts
+
+
 def scored(flags: argparse.Namespace, described: Sequence[SubmissionInfo]) -> list[Leaderboard]:
     """A leaderboard per tuning rule; prints what was skipped in the records."""
-    choices = choices_of(flags)
+    choices, facts = with_own_workloads(choices_of(flags))
     leaderboards = []
     for tuning in tunings(choices):
-        field = read_field(choices, tuning, FACTS)
+        field = read_field(choices, tuning, facts)
         if not field.published_alone:
             for line in warning_lines(field.records.warnings):
                 print(f"warning: {line}", file=sys.stderr)

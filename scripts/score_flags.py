@@ -80,6 +80,14 @@ def _add_rules(rules: argparse._ArgumentGroup) -> None:
         "with self-tuning",
     )
     rules.add_argument(
+        "--workloads",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="compare on these alone, your own among them: at scale mini records tell their facts, "
+        "at full one is given as package.module:NAME or path/to/file.py (default: the rules' own)",
+    )
+    rules.add_argument(
         "--relax_targets",
         type=float,
         default=0.0,
@@ -162,6 +170,7 @@ def choices_of(flags: argparse.Namespace) -> ScoringChoices:
         studies=flags.studies,
         qualification=flags.qualification,
         base_only=flags.base_only,
+        workloads=tuple(flags.workloads),
         relax_targets=flags.relax_targets,
         against_published=flags.against == "published",
         baseline=flags.baseline,

@@ -219,6 +219,7 @@ def train(flags: argparse.Namespace, scale: str) -> int:
             cache_dir=flags.cache_dir or DEFAULT_CACHE_DIR,
             reporter=Lines(),
             profile=flags.profile,
+            raise_failure=False,
             overwrite=flags.overwrite or (flags.retry_failed and has_failed(folder)),
         )
     except MachineError as error:

@@ -5,10 +5,13 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from algoperf_jax.errors import UserError
 from algoperf_jax.registry import Entry, Registry
+
+if TYPE_CHECKING:  # JAX is loaded with the first workload only
+    from algoperf_jax.workload import Workload
 
 SCALES = ("mini", "full")
 
@@ -93,7 +96,7 @@ def scales(name: str) -> tuple[str, ...]:
     return CATALOGUE.entries[name].scales
 
 
-def get(name: str, scale: str = "mini") -> Any:
+def get(name: str, scale: str = "mini") -> "Workload":
     """The `Workload` of that name at that scale.
 
     Args:

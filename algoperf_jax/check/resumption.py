@@ -54,11 +54,11 @@ def check_resumption(
     workload = dataclasses.replace(workload, target=target)
     settings = dataclasses.replace(settings, max_steps=STEPS, eval_every_steps=1)
     arguments: dict[str, Any] = {"cache_dir": cache_dir, "now": lambda: 0.0}
-    whole = train(workload, submission, settings, **arguments)
+    whole = train(workload, submission, settings, reporter=Silent(), **arguments)
     with contextlib.suppress(_Break):
         breaking = _BreakingReporter()
         train(workload, submission, settings, folder=folder, reporter=breaking, **arguments)
-    resumed = train(workload, submission, settings, folder=folder, **arguments)
+    resumed = train(workload, submission, settings, folder=folder, reporter=Silent(), **arguments)
     leaves = jax.tree_util.tree_leaves_with_path(whole.state)
     for (path, a), b in zip(leaves, jax.tree.leaves(resumed.state), strict=True):
         if not np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True):

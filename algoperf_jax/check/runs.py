@@ -21,6 +21,7 @@ from algoperf_jax.submission import Submission
 from algoperf_jax.trial.batch_size import own_batch_size
 from algoperf_jax.trial.checkpoints import Checkpoints
 from algoperf_jax.trial.programs import Programs
+from algoperf_jax.trial.progress import Silent
 from algoperf_jax.trial.replicas import Replicas
 from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.setup import Trial, set_up
@@ -137,7 +138,15 @@ def check_training(
     watched = dataclasses.replace(watched, target=target)
     settings = dataclasses.replace(settings, max_steps=STEPS, eval_every_steps=1, stop_at="both")
     try:
-        result = train(watched, submission, settings, folder=folder, cache_dir=cache_dir)
+        result = train(
+            watched,
+            submission,
+            settings,
+            folder=folder,
+            cache_dir=cache_dir,
+            reporter=Silent(),
+            raise_failure=False,
+        )
     except UserError as error:
         return [violation(f"{workload.name}: it cannot begin: {error}")]
     if result.state is None:

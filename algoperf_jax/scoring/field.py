@@ -65,6 +65,7 @@ class ScoringChoices:
       studies: studies planned for the records; None for as many as the rules say.
       qualification: the qualification set alone.
       base_only: without held-out workloads and their rule.
+      workloads: the workloads that are compared; empty for those of the rules.
       relax_targets: by how many percent of themselves validation targets are easier to meet.
       against_published: whether the published field is scored too.
       baseline: the submission that speed-ups refer to; None for the one called `baseline`, if any.
@@ -81,6 +82,7 @@ class ScoringChoices:
     studies: int | None = None
     qualification: bool = False
     base_only: bool = False
+    workloads: tuple[str, ...] = ()
     relax_targets: float = 0.0
     against_published: bool = False
     baseline: str | None = None
@@ -134,6 +136,8 @@ def read_field(choices: ScoringChoices, tuning: Tuning, facts: Mapping[str, Fact
         strict.
     """
     rules, shared = rule_set(choices.rules), choices.tuning == "both"
+    if choices.workloads and choices.against_published:
+        raise UserError("workloads: the published field is scored on those of its rules alone")
     if choices.relax_targets and choices.against_published:
         raise UserError(
             "relaxed targets: of the published field only summaries are at hand, which tell times "
@@ -240,6 +244,7 @@ def _read(
         qualification=choices.qualification,
         base_only=choices.base_only,
         relax_targets=choices.relax_targets,
+        workloads=choices.workloads,
         shared=choices.tuning == "both",
     )
 

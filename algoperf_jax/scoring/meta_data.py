@@ -97,6 +97,17 @@ def _meta_data(content: Any, ended: bool) -> MetaData:
     )
 
 
+def own_facts(accounts: Iterable[MetaData]) -> dict[str, Facts]:
+    """The facts of workloads as trials at scale mini tell them, whoever made the workload."""
+    return {
+        str(account.configuration["workload"]): Facts(
+            account.target, {account.rules: account.limits}
+        )
+        for account in accounts
+        if "workload" in account.configuration
+    }
+
+
 def agreed_facts(
     facts: Mapping[str, Facts], accounts: Iterable[tuple[str, str, MetaData]]
 ) -> dict[str, Facts]:

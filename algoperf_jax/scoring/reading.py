@@ -1,6 +1,7 @@
 """Reads paths of any kind into one set of records, with a warning for each part that is skipped."""
 
 import dataclasses
+import difflib
 import gzip
 import os
 import zlib
@@ -16,7 +17,7 @@ from algoperf_jax.scoring import checks, csv_numbers, times
 from algoperf_jax.scoring.accounts import odd_accounts
 from algoperf_jax.scoring.contents import Logged, contents_of, tuning_of
 from algoperf_jax.scoring.input_warnings import InputWarning
-from algoperf_jax.scoring.meta_data import agreed_facts, contradiction
+from algoperf_jax.scoring.meta_data import agreed_facts, contradiction, own_facts
 from algoperf_jax.scoring.protocol import ScoringProtocol, protocol_of
 from algoperf_jax.scoring.relaxed_targets import relaxed
 from algoperf_jax.scoring.tidy import KEYS, TidyFile
@@ -57,6 +58,7 @@ def read(
     qualification: bool = False,
     base_only: bool = False,
     relax_targets: float = 0.0,
+    workloads: Sequence[str] = (),
     shared: bool = False,
 ) -> RecordedRuns:
     """Reads records, log trees and tidy files.
@@ -71,6 +73,7 @@ def read(
       scale: `"full"` or `"mini"`; None for the one that the records have, full where both occur.
       studies, qualification, base_only: as `protocol.protocol_of` takes them.
       relax_targets: by how many percent of themselves validation targets are easier to meet.
+      workloads: the workloads that are compared; empty for those of the rules.
       shared: the paths may hold records of both tuning rules: those of the other one are
         left out without a warning, and those that do not say are of external tuning.
 
@@ -97,6 +100,10 @@ def read(
     warnings += odd_accounts(folders, rules.conditions, scale)
     if running := sum(account is not None and not account.ended for _, account in folders):
         notes.append(f"{running} trials have not ended yet; they count with what they have so far")
+    if scale == "mini":
+        facts = {**own_facts(account for _, account in folders if account), **facts}
+    if workloads:
+        facts = _chosen(facts, workloads)
     trials, found = checks.known_workloads(_trials(folders, tidy), facts)
     warnings += found
     if scale == "mini":
@@ -130,6 +137,16 @@ def read(
         kind = f"rules {rules.name}, {tuning} tuning, scale {scale}"
         raise _nothing_to_score(paths, kind, warnings, [*notes, *more_notes])
     return RecordedRuns(runs, evaluations, protocol, scale, tuple(warnings), (*notes, *more_notes))
+
+
+def _chosen(facts: Mapping[str, Facts], workloads: Sequence[str]) -> dict[str, Facts]:
+    """The facts of some workloads; a variant that is among them is compared like a base one."""
+    for name in workloads:
+        if name not in facts:
+            near = difflib.get_close_matches(name.lower(), facts, n=3, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise UserError(f"workloads: there are no facts of {name!r}{hint}")
+    return {name: dataclasses.replace(facts[name], base_name=None) for name in workloads}
 
 
 def _nothing_to_score(

@@ -201,6 +201,7 @@ def complete(
 
 def train(run: TargetRun, there: Catalogues, evaluations: int = EVALUATIONS) -> dict[str, Any]:
     """Trains for the horizon; the run and its best values as JSON data."""
+    from algoperf_jax.trial.progress import Silent
     from algoperf_jax.trial.settings import Settings
     from algoperf_jax.trial.training import train
 
@@ -220,7 +221,13 @@ def train(run: TargetRun, there: Catalogues, evaluations: int = EVALUATIONS) -> 
         eval_every_steps=max(1, steps // evaluations),
         hyperparameters=run.point,
     )
-    result = train(workload, there.submission(run.submission), settings)
+    result = train(
+        workload,
+        there.submission(run.submission),
+        settings,
+        reporter=Silent(),
+        raise_failure=False,
+    )
     metric = workload.target.metric
     # A diverged run's last values may be no numbers.
     rows = [r for r in result.ledger.evaluations if not math.isnan(r[f"validation/{metric}"])]

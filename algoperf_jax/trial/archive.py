@@ -21,6 +21,7 @@ TOLD_AT_THE_END = (
     "eval_process_cpu_seconds",
     "threads_at_evaluation",
     "first_step_seconds",
+    "uncharged_compilation_seconds",
     "optimizer_init_seconds",
     "unreadable_checkpoints",
 )
@@ -89,6 +90,7 @@ class Archive:
         self._checkpoints: Checkpoints | None = None
         self._saved_step: int | None = None
         self._saved_at = 0.0
+        self._told = 0  # rows that TensorBoard has
 
     @property
     def interrupted(self) -> bool:
@@ -117,14 +119,14 @@ class Archive:
             kept = {"compilation_cache": ledger.compilation_cache, "starts": ledger.starts}
             self._record.describe({**meta_data, **environment, **kept}, point)
             self._record.rows(ledger.evaluations, ledger.measurements)
+            self._told = len(ledger.measurements)
 
-    def evaluated(
-        self, row: Mapping[str, Any], ledger: Ledger, snapshot: Callable[[], Snapshot]
-    ) -> None:
-        """Keeps an evaluation's row, and a checkpoint if one is due."""
+    def evaluated(self, ledger: Ledger, snapshot: Callable[[], Snapshot]) -> None:
+        """Keeps the rows since the last evaluation, and a checkpoint if one is due."""
         if self._record:
             self._record.rows(ledger.evaluations, ledger.measurements)
-            self._record.scalars(row["global_step"], {**ledger.logs, **row})
+            self._record.scalars(ledger.measurements[self._told :])
+            self._told = len(ledger.measurements)
         if self._checkpoints and self._checkpoint_due():
             self._save(ledger.step, snapshot())
 

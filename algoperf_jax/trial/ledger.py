@@ -1,5 +1,6 @@
 """What a trial has done so far, beside its arrays: steps, clocks, rows, goals."""
 
+import copy
 import dataclasses
 from typing import Any, Literal
 
@@ -53,7 +54,10 @@ class Ledger:
       threads_at_evaluation: names of the threads that were alive when some evaluation began; those
         of records, checkpoints and data sets are among them.
       optimizer_init_seconds: untimed making of the initial state, compilation included.
-      first_step_seconds: tracing and compilation of the first step, part of the submission time.
+      first_step_seconds: the first step, part of the submission time; at scale full with tracing
+        and compilation.
+      uncharged_compilation_seconds: at scale mini, tracing, compilation and one run of each phase's
+        step, which are no part of the submission time there.
       compilation_cache: folder of the persistent compilation cache, if one was ever used.
       preemption_count: how often the trial was resumed.
       starts: of each process that began or resumed it, the step and the software and hardware.
@@ -76,6 +80,7 @@ class Ledger:
     threads_at_evaluation: list[str] = dataclasses.field(default_factory=list)
     optimizer_init_seconds: float = 0.0
     first_step_seconds: float = 0.0
+    uncharged_compilation_seconds: float = 0.0
     compilation_cache: str | None = None
     preemption_count: int = 0
     starts: list[dict[str, Any]] = dataclasses.field(default_factory=list)
@@ -92,13 +97,24 @@ class Ledger:
     knobs: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as JSON data."""
-        return dataclasses.asdict(self)
+        """All fields as JSON data, which further steps leave alone; each evaluation once."""
+        fields = {
+            # Rows never change once they are there: to copy the lists of them is enough.
+            field.name: copy.copy(getattr(self, field.name))
+            for field in dataclasses.fields(self)
+        }
+        places = {id(row): number for number, row in enumerate(self.evaluations)}
+        return {
+            **fields,
+            "measurements": [places.get(id(row), row) for row in self.measurements],
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Ledger":
         """The ledger that `to_json` was called on."""
-        return cls(**data)
+        rows = data["evaluations"]
+        measurements = [rows[x] if isinstance(x, int) else x for x in data["measurements"]]
+        return cls(**{**data, "measurements": measurements})
 
     def record_evaluation(self, values: dict[str, float], target: Target) -> dict[str, Any]:
         """Notes an evaluation of the present step; returns its row."""

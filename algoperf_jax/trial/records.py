@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from algoperf_jax.data.cpu_tensorflow import import_tensorflow
 from algoperf_jax.errors import TrialError, UserError
-from algoperf_jax.files import Row, read_json, to_json, write_csv, write_json, write_text
+from algoperf_jax.files import Row, read_json, to_json, write_json, write_text
 from algoperf_jax.trial import lock
 from algoperf_jax.trial.machine import machine_work
+from algoperf_jax.trial.row_files import EventFile, RowFile
 
 TRACEBACK = "traceback.txt"
 
@@ -108,7 +108,9 @@ class TrialRecord:
                 f"cannot write the record to {folder}: {error.strerror}; "
                 "name a folder you may write to with --experiment_dir"
             ) from None
-        self._writer: Any = None
+        self._evaluations = RowFile(folder / "eval_measurements.csv", order=sorted)
+        self._measurements = RowFile(folder / "measurements.csv")
+        self._events: EventFile | None = None
 
     @machine_work("write the record")
     def describe(self, meta_data: Mapping[str, Any], point: Mapping[str, Any]) -> None:
@@ -118,20 +120,19 @@ class TrialRecord:
 
     @machine_work("write the record")
     def rows(self, evaluations: Sequence[Row], measurements: Sequence[Row]) -> None:
-        """Writes both CSV files anew from all rows of the trial."""
-        if evaluations:
-            header = sorted({name for row in evaluations for name in row})
-            write_csv(self.folder / "eval_measurements.csv", header, evaluations)
-        if measurements:
-            header = list(dict.fromkeys(name for row in measurements for name in row))
-            write_csv(self.folder / "measurements.csv", header, measurements)
+        """Makes both CSV files hold all rows of the trial."""
+        self._evaluations.write(evaluations)
+        self._measurements.write(measurements)
 
     @machine_work("write the record")
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Hands scalars to TensorBoard and the log, through clu, in the background."""
-        if self._writer is None:
-            self._writer = _clu_writer(self.folder)
-        self._writer.write_scalars(step, dict(values))
+    def scalars(self, rows: Sequence[Row]) -> None:
+        """Gives new rows, each with its `global_step`, to TensorBoard."""
+        if self._events is None:
+            self._events = EventFile(self.folder)
+        for row in rows:
+            scalars = {name: value for name, value in row.items() if name != "global_step"}
+            self._events.write(int(row["global_step"]), scalars)
+        self._events.flush()
 
     @machine_work("write the record")
     def outcome(self, outcome: Mapping[str, Any], traceback: str | None) -> None:
@@ -142,15 +143,7 @@ class TrialRecord:
 
     @machine_work("write the record")
     def close(self) -> None:
-        """Writes out what is still under way."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-
-
-def _clu_writer(folder: Path) -> Any:
-    import_tensorflow()  # clu's summary writer would let it take the accelerators' memory
-    from clu import metric_writers
-
-    writers = [metric_writers.LoggingWriter(), metric_writers.SummaryWriter(str(folder))]
-    return metric_writers.AsyncMultiWriter(writers)
+        """Closes the file of scalars."""
+        if self._events is not None:
+            self._events.close()
+            self._events = None

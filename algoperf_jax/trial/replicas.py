@@ -106,12 +106,12 @@ class Replicas:
     def put_batch(self, batch: Any) -> Any:
         """A host batch `[local replicas, ...]`, stacked `[devices, lanes, ...]`."""
 
-        def put(x: np.ndarray) -> jax.Array:
+        def divided(x: np.ndarray) -> np.ndarray:
             x = np.asarray(x)
-            parts = x.reshape(len(self.devices), 1, self.lanes, *x.shape[1:])
-            return self._place(list(parts))
+            return x.reshape(len(self.devices), self.lanes, *x.shape[1:])
 
-        return jax.tree.map(put, batch)
+        # All leaves and devices in one call: one by one takes several times as long.
+        return jax.device_put(jax.tree.map(divided, batch), self._sharding)
 
     def fetch_state(self, stacked: Any) -> Any:
         """The first device's part of a stacked state as host arrays that own their memory."""

@@ -1,8 +1,8 @@
 """The timed loop: train until an evaluation is due, evaluate, record, until the trial ends.
 
-On the clock: the submission's `select`, `step` (compilation included), `eval_view` and `control`,
-and waiting for input. Off it: evaluation, records, checkpoints. The clock is only stopped once the
-devices have finished, and the host is never more than two steps ahead of them.
+On the clock: the submission's `select`, `step` (at scale full its compilation, too), `eval_view`
+and `control`, and waiting for input. Off it: evaluation, records, checkpoints. The clock is only
+stopped once the devices have finished, and the host is never more than two steps ahead of them.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import math
 import time
 import traceback
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,34 +37,15 @@ from algoperf_jax.trial.ledger import Ledger, Outcome
 from algoperf_jax.trial.machine import is_of_the_machine, machine_error, machine_work
 from algoperf_jax.trial.profiling import TRACED_STEPS, StepTrace
 from algoperf_jax.trial.programs import Programs
-from algoperf_jax.trial.progress import Reporter, Silent, outside_the_trial
+from algoperf_jax.trial.progress import Reporter, outside_the_trial, suitable_reporter
 from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder
+from algoperf_jax.trial.result import Result, TrialFailed
 from algoperf_jax.trial.selection import Selection
 from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR, Trial, set_up
 from algoperf_jax.trial.typed_keys import as_keys, as_numbers
-from algoperf_jax.workload import Data, Workload
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What a trial came to.
-
-    Attributes:
-      outcome: how it ended.
-      ledger: its steps, times and rows.
-      state: the last training state as host arrays, None for a failed trial.
-      folder: where its record lies, if it has one.
-      traceback: of the error that ended a failed trial.
-      excerpt: that part of it which lies in the user's own code.
-    """
-
-    outcome: Outcome
-    ledger: Ledger
-    state: TrainState | None
-    folder: Path | None
-    traceback: str | None = None
-    excerpt: str = ""
+from algoperf_jax.trial.watchers import in_notebook
+from algoperf_jax.workload import Batch, Data, Workload
 
 
 def train(
@@ -78,6 +60,7 @@ def train(
     reporter: Reporter | None = None,
     profile: bool = False,
     overwrite: bool = False,
+    raise_failure: bool | None = None,
 ) -> Result:
     """Trains the workload with the submission until target, budget or an error ends the trial.
 
@@ -89,9 +72,12 @@ def train(
       cache_dir: where embedded data are expanded.
       data: the workload's data, opened beforehand with `open_data`; None: opened here.
       now: a monotonic clock in seconds.
-      reporter: what to tell the person who waits.
+      reporter: what to tell the person who waits; None for lines where one seems to watch, on a
+        terminal or in a notebook, and for nothing elsewhere.
       profile: write a JAX profiler trace of steps 11 to 20 into the folder.
       overwrite: discard the trial that the folder holds, once this one is ready to begin.
+      raise_failure: whether a trial that failed raises, once it is recorded, rather than gives a
+        result whose outcome says so; None for what suits: in a notebook it raises.
 
     Raises:
       UserError: the trial cannot begin, for one because another process is at work on it; no
@@ -99,6 +85,7 @@ def train(
         outcome `"failed"` instead.
       MachineError: a full disk, a closed pipe, a reporter that raises; no outcome is recorded, and
         the trial can be resumed.
+      TrialFailed: see `raise_failure`.
     """
     settings = settings or Settings()
     folder = None if folder is None else Path(folder)
@@ -109,14 +96,20 @@ def train(
         trial = set_up(workload, submission, settings, cache_dir, data)
         if folder is not None and not overwrite:
             check_folder(folder, trial.configuration())
-        loop = TimedLoop(trial, folder, now, reporter or Silent(), profile)
+        loop = TimedLoop(trial, folder, now, reporter or suitable_reporter(), profile)
         if folder is not None:
             stack.enter_context(sole_use_by_job(folder, trial.layout))
             if overwrite:
                 discard_by_job(folder, trial.layout)
             else:  # another process may have ended the trial since
                 check_folder(folder, trial.configuration())
-        return loop.run()
+        result = loop.run()
+    if result.outcome.status == "failed" and (
+        in_notebook() if raise_failure is None else raise_failure
+    ):
+        where = f"\n{result.excerpt}" if result.excerpt else ""
+        raise TrialFailed(f"{result.outcome.reason}{where}")
+    return result
 
 
 class TimedLoop:
@@ -139,6 +132,7 @@ class TimedLoop:
         self._evaluate = Evaluator(trial.workload, trial.layout, trial.data)
         self._programs = Programs(trial)
         self._in_flight = InFlight()
+        self._compiled: set[Any] = set()  # phases, off the clock
         self._host_state: dict[str, Any] | None = None
         control = trial.submission.control
         self._ledger = Ledger(knobs=knob_values(control.knobs) if control else {})
@@ -234,6 +228,7 @@ class TimedLoop:
         step = self._programs.step(self._ledger.phase)
         tried, _ = step(state, self._selection.batch(self._moment()), self._programs.inputs(0.0))
         jax.block_until_ready(self._programs.view(tried))
+        self._compiled.add(self._ledger.phase)
 
     def _train_until_due(self) -> tuple[Any, Any]:
         """Steps on the clock until an evaluation is due or training ends; the view to evaluate."""
@@ -259,13 +254,28 @@ class TimedLoop:
         ledger = self._ledger
         began = self._clock.elapsed_seconds
         batch = self._selection.batch(self._moment())
-        step = self._programs.step(ledger.phase)
-        self._state, logs = step(self._state, batch, self._programs.inputs(began))
+        step, inputs = self._programs.step(ledger.phase), self._programs.inputs(began)
+        if self._trial.workload.scale == "mini" and ledger.phase not in self._compiled:
+            self._compile_uncharged(step, batch, inputs)
+        self._state, logs = step(self._state, batch, inputs)
         if ledger.step == 0:
             ledger.first_step_seconds = self._clock.elapsed_seconds - began
         ledger.step += 1
         self._selection.prefetch()
         self._note(self._in_flight.add(ledger.step, logs))
+
+    def _compile_uncharged(self, step: Callable, batch: Batch, inputs: dict[str, Any]) -> None:
+        """Compiles a phase's step and view with the clock stopped, on a copy of the state.
+
+        At scale mini a laptop's compilation would decide what an algorithm is told to be worth.
+        """
+        self._clock.stop()
+        began = self._now()
+        tried, _ = step(jax.tree.map(jnp.copy, self._state), batch, inputs)
+        jax.block_until_ready(self._programs.view(tried))
+        self._compiled.add(self._ledger.phase)
+        self._ledger.uncharged_compilation_seconds += self._now() - began
+        self._clock.start()
 
     def _note(self, finished: list[tuple[int, Any]]) -> None:
         """Keeps the scalars of finished steps; raises where one is not what it may be."""
@@ -306,7 +316,7 @@ class TimedLoop:
         ledger.total_seconds = evaluated - self._began
         row = ledger.record_evaluation(values, self._target)
         self._reporter.evaluated(row)
-        self._archive.evaluated(row, ledger, self._snapshot)
+        self._archive.evaluated(ledger, self._snapshot)
         ledger.logging_seconds += self._now() - evaluated
         return after_evaluation(ledger, self._target, self._trial.settings)
 
@@ -380,4 +390,5 @@ class TimedLoop:
         except MachineError as fault:  # the trial has ended and its result is wanted
             warnings.warn(str(fault.__cause__), stacklevel=2)
         state = None if error else as_keys(self._trial.layout.fetch_state(self._state))
-        return Result(outcome, ledger, state, self._folder, error)
+        name = f"{self._trial.workload.name} with {self._trial.submission.name}"
+        return Result(outcome, ledger, state, self._folder, self._target, name, error)

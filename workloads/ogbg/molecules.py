@@ -7,11 +7,11 @@ and the whole data set (437,929 molecules) about 250 MB.
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from algoperf_jax.data.cpu_tensorflow import import_tensorflow
+from algoperf_jax.data.examples import Column, Kind, parse_examples
 from algoperf_jax.data.stored import Location
 from algoperf_jax.data.tfrecords import Records
 from algoperf_jax.errors import DataError
@@ -22,6 +22,14 @@ TASKS = 128
 MISSING = -1
 
 _RECORDS_PER_PARSE = 4096
+_KINDS: Mapping[str, Kind] = {
+    "num_nodes": "int64",
+    "num_edges": "int64",
+    "node_feat": "float32",
+    "edge_feat": "float32",
+    "edge_index": "int64",
+    "labels": "float32",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,34 +90,33 @@ def load(split: str, location: Location) -> Molecules:
 
 def _columns(records: Records) -> Iterator[dict[str, np.ndarray]]:
     """Yields the columns of some thousand records at a time."""
-    tf = import_tensorflow()
-    ragged = functools.partial(tf.io.RaggedFeature, row_splits_dtype=tf.int64)
-    features = {
-        "num_nodes": tf.io.FixedLenFeature([1], tf.int64),
-        "num_edges": tf.io.FixedLenFeature([1], tf.int64),
-        "node_feat": ragged(tf.float32),
-        "edge_feat": ragged(tf.float32),
-        "edge_index": ragged(tf.int64),
-        "labels": tf.io.FixedLenFeature([TASKS], tf.float32),
-    }
     for begin in range(0, len(records), _RECORDS_PER_PARSE):
         ids = np.arange(begin, min(begin + _RECORDS_PER_PARSE, len(records)))
         try:
-            yield _to_columns(tf.io.parse_example(records.read(ids), features))
-        except tf.errors.OpError as error:
-            reason = error.message.splitlines()[0]
-            raise DataError(
-                f"{records.where(begin)} or one of the next is damaged: {reason}; {records.remedy}"
-            ) from None
+            yield _to_columns(parse_examples(records.read(ids), _KINDS))
+        except ValueError as error:
+            position, _, reason = str(error).partition(": ")
+            where = records.where(begin + int(position))
+            raise DataError(f"{where} is damaged: {reason}; {records.remedy}") from None
 
 
-def _to_columns(parsed) -> dict[str, np.ndarray]:
-    """Turns parsed TensorFlow tensors into arrays; small types where the values allow it."""
-    columns = {key: parsed[key].numpy()[:, 0] for key in ("num_nodes", "num_edges")}
-    columns["labels"] = parsed["labels"].numpy()
+def _to_columns(parsed: Mapping[str, Column]) -> dict[str, np.ndarray]:
+    """The columns as arrays; small types where the values allow it.
+
+    Raises:
+      ValueError: a record has another number of values than it should; its text begins with the
+        record's position.
+    """
+    columns = {}
+    for key, count in (("num_nodes", 1), ("num_edges", 1), ("labels", TASKS)):
+        values, lengths = parsed[key]
+        if (lengths != count).any():
+            record = int(np.argmax(lengths != count))
+            found = lengths[record]
+            raise ValueError(f"{record}: {key} has {found} values where {count} are due")
+        columns[key] = values if count == 1 else values.reshape(-1, count)
     for key in ("node_feat", "edge_feat", "edge_index"):
-        columns[key + "_length"] = parsed[key].row_lengths().numpy()
-        values = parsed[key].flat_values.numpy()
+        values, columns[key + "_length"] = parsed[key]
         with np.errstate(invalid="ignore"):  # what does not fit is reported with its record later
             small = values.astype(np.uint16)
         columns[key] = small if (small == values).all() else values

@@ -14,6 +14,7 @@ import pytest
 from algoperf_jax.errors import UserError
 from algoperf_jax.rules import RULE_SETS, Facts
 from algoperf_jax.scoring.reading import RecordedRuns, read
+from algoperf_jax.scoring.results import results_of
 
 WriteTrial = Callable[..., Path]
 HEADER = b"global_step,score,validation/accuracy\n"
@@ -545,3 +546,31 @@ def test_odd_names_links_and_files_of_others_do_no_harm(
     found = records()
     assert set(found.runs["submission"]) == {"Löwe mit Leerzeichen", "link"}
     assert warnings(found) == []
+
+
+def test_a_board_over_some_workloads_is_divided_by_their_number(
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
+) -> None:
+    write_trial()
+    assert records().protocol.base == ("alpha", "beta")
+    found = records(workloads=["alpha"])
+    assert (found.protocol.base, found.protocol.held_out) == (("alpha",), ())
+    assert results_of(found.runs, found.protocol, draws=2).exact_S[0] == 0.0  # 1 of 5 studies
+    one = records(workloads=["alpha"], studies=1)
+    assert results_of(one.runs, one.protocol, draws=2).exact_S[0] == 1.0
+    both = records(studies=1, base_only=True)
+    assert results_of(both.runs, both.protocol, draws=2).exact_S[0] == 0.5
+    with pytest.raises(UserError, match="no facts of 'alpah'; did you mean alpha"):
+        records(workloads=["alpah"])
+
+
+def test_somebody_s_own_workload_at_mini_has_the_facts_of_its_records(
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Callable[..., Any]
+) -> None:
+    own = account()
+    own["configuration"]["workload"] = "mine"
+    write_trial([(1, 5.0, 0.35)], workload="mine", meta_data=own)
+    found = records(workloads=["mine"])
+    assert found.protocol.base == ("mine",)
+    assert times(found) == {("mine", 0, 1): 5.0}
+    assert records().protocol.base == ("mine", "alpha", "beta")

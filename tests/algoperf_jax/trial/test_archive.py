@@ -104,7 +104,7 @@ def test_processes_write_a_checkpoint_when_one_of_them_has_waited_long_enough(tm
 
     archive.restore({"w": jax.numpy.ones(3)})
     for step in (1, 2):
-        archive.evaluated({"global_step": step}, Ledger(step=step), snapshot)
+        archive.evaluated(Ledger(step=step), snapshot)
     archive.close()
     assert len(snapshots) == 2
 

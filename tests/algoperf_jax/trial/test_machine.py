@@ -20,6 +20,7 @@ from algoperf_jax.trial import archive, records
 from algoperf_jax.trial.checkpoints import Checkpoints
 from algoperf_jax.trial.machine import is_of_the_machine, machine_work
 from algoperf_jax.trial.progress import Silent
+from algoperf_jax.trial.row_files import RowFile
 
 SETTINGS = {"max_steps": 12, "eval_every_steps": 4}
 
@@ -74,19 +75,21 @@ def test_a_reporter_that_raises_at_the_end_costs_no_result(tmp_path):
     "written", ["meta_data.json", "eval_measurements.csv", "measurements.csv", "outcome.json"]
 )
 def test_a_full_disk_leaves_the_trial(tmp_path, unbroken, monkeypatch, written):
-    real = {name: getattr(records, name) for name in ("write_json", "write_csv")}
+    write_json, write_rows = records.write_json, RowFile.write
 
-    def full(name):
-        def write(path, *arguments):
-            if path.name == written:
-                raise system_error(errno.ENOSPC)
-            real[name](path, *arguments)
+    def on_a_full_disk(path, *arguments):
+        if path.name == written:
+            raise system_error(errno.ENOSPC)
+        write_json(path, *arguments)
 
-        return write
+    def rows_on_a_full_disk(file, rows):
+        if file._path.name == written and len(rows) > 1:
+            raise system_error(errno.ENOSPC)
+        write_rows(file, rows)
 
     with monkeypatch.context() as patch:
-        for name in real:
-            patch.setattr(records, name, full(name))
+        patch.setattr(records, "write_json", on_a_full_disk)
+        patch.setattr(RowFile, "write", rows_on_a_full_disk)
         with pytest.raises(MachineError, match="cannot write the record: No space left .*: /there"):
             run(folder=tmp_path, **SETTINGS)
     assert_resumes(tmp_path, unbroken)

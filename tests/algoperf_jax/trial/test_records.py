@@ -81,8 +81,12 @@ def test_tensorboard_reads_the_scalars(folder):
 
     events = EventAccumulator(str(folder))
     events.Reload()
-    tensors = events.Tensors("validation/score")
-    assert [event.step for event in tensors] == [1, 105]
+    assert [event.step for event in events.Scalars("validation/score")] == [1, 105]
+    # Training scalars every 100 steps, called by the steps completed before.
+    assert [event.step for event in events.Scalars("loss")] == [0, 100]
+    told = {row["global_step"]: row["loss"] for row in rows(folder / "measurements.csv")}
+    for event in events.Scalars("loss"):
+        assert event.value == pytest.approx(float(told[str(event.step)]), rel=1e-6)
 
 
 def test_nothing_half_written_is_left(folder):

@@ -13,11 +13,11 @@ from interruptions import Interrupt, InterruptIn
 from toy_runs import OUT_OF_REACH, run, sgd, slow_selection, steps_evaluated
 from toy_workload import dataset, toy
 
+from algoperf_jax.control import Control, Directive
 from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import TrialError, UserError
 from algoperf_jax.files import read_json
 from algoperf_jax.rules import Limits, Target
-from algoperf_jax.submission import Control
 from algoperf_jax.trial.settings import Settings
 from algoperf_jax.trial.training import train
 
@@ -179,7 +179,8 @@ def test_record_tells_what_ran_beside_the_clock(tmp_path, monkeypatch):
     assert "solver" in outcome["threads_at_evaluation"]
 
 
-def test_resumed_trial_does_not_pay_for_compilation_again(tmp_path):
+@pytest.mark.parametrize("scale, charged", [("full", 100), ("mini", 0)])
+def test_compilation_is_charged_once_at_full_and_never_at_mini(tmp_path, scale, charged):
     now = FakeTime()
 
     class Interrupt(BaseException):
@@ -203,10 +204,33 @@ def test_resumed_trial_does_not_pay_for_compilation_again(tmp_path):
 
     submission = sgd(optimizer=slow_to_trace, select=select)
     arguments = {"now": now, "folder": tmp_path / "trial", "max_steps": 5, "eval_every_steps": 1}
+    workload = toy(target=OUT_OF_REACH, scale=scale)
+    arguments["data_dir"] = tmp_path if scale == "full" else None
     with pytest.raises(Interrupt):
-        run(submission=submission, **arguments)
-    resumed = run(submission=submission, **arguments)
-    assert [row["score"] for row in resumed.ledger.evaluations] == [101, 102, 103, 104, 105]
+        run(workload, submission, **arguments)
+    resumed = run(workload, submission, **arguments)
+    seconds = [row["score"] for row in resumed.ledger.evaluations]
+    assert seconds == [charged + k for k in (1, 2, 3, 4, 5)]
+    # The first process's; what a resumed one compiles is not charged at any scale.
+    assert resumed.ledger.uncharged_compilation_seconds == 100 - charged
+
+
+def test_each_phase_is_compiled_off_the_clock_at_mini():
+    now = FakeTime()
+
+    def step(context, state, batch, rng):
+        now.advance(10)  # once for each time the step is traced
+        found = context.value_and_grad(state.params, state.model_state, batch, rng)
+        return state._replace(model_state=found.model_state), {"loss": found.loss}
+
+    def decide(progress):
+        return Directive(phase="late") if progress.step == 2 else None
+
+    submission = sgd(step=step, control=Control(decide, every_steps=1))
+    result = run(submission=submission, now=now, max_steps=4, eval_every_steps=4)
+    assert result.outcome.status == "training complete", result.traceback
+    assert result.ledger.submission_seconds == 0
+    assert result.ledger.uncharged_compilation_seconds == 20
 
 
 def test_exception_in_the_submission_fails_the_trial_with_its_reason(tmp_path):

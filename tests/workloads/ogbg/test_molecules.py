@@ -129,7 +129,7 @@ def test_wrong_record_is_an_error_that_names_it(tmp_path, record, message):
     [
         ("truncated", "ends in the middle of record 4"),
         ("flipped bit", "is damaged: its content does not fit its checksum"),
-        ("other features", "record 0 or one of the next is damaged"),
+        ("other features", "record 0 is damaged: it has no feature"),
     ],
 )
 def test_damaged_file_is_an_error_that_names_it(tmp_path, what, message):
