@@ -7,6 +7,7 @@ ragged.py          arithmetic on rows of different lengths
 packing.py         items of different sizes packed into fixed room: the other kind of plan
 batch_cache.py     evaluation batches kept in memory, up to a bound
 tfrecords.py       TFRecord files by record number
+examples.py        records that are tf.train.Example messages, as columns
 tfds_folder.py     folders as TensorFlow Datasets keeps them: described, checked, written
 prepared_folder.py  what the kit knows of a prepared folder of whatever layout
 array_folder.py    plain arrays in a folder: written in parts, checked, mapped into memory

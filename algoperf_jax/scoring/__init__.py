@@ -17,10 +17,13 @@
     sensitivity.py       leave-one-out and bootstrap
     results.py           all of it for one field of submissions
     field.py             paths -> leaderboards: all of this in two calls
-    published.py         the published field
+    published.py         the published fields
     submission_info.py   names, authors and organisations of submissions
+    relaxed_targets.py   targets that are easier to meet
+    trust/               how far a score can be trusted
     curves.py            the metric of each run against time
     leaderboard.py       results with titles, notices and names
+    text_table.py        a table of text
     tables.py            all of it as tables
     formats.py           tables as text, Markdown, CSV
     report.py            everything in one file: JSON, tidy CSV, Markdown

@@ -13,6 +13,7 @@ scheduler.py         the loop that keeps an engine busy
   supervision.py       one trial as a supervised process
   ends_with_parent.py  a program that ends with the process that started it
 listing.py           a plan in plain text
+trial_list.py        all trials below a folder, the best first
 progress_table.py    a suite under way as a table
 slurm.py             a plan as a Slurm array script
 target_setting.py    the benchmark's procedure that sets a workload's targets
