@@ -6,5 +6,6 @@ dropout.py         dropout whose rate may be traced
 flax_functions.py  a flax module as a workload's `init` and `apply`
 joined_axes.py     dense layers over all leading axes at once
 loss_terms.py      `LossTerms` from single losses and weights
+token_losses.py    cross entropies of tokens, without all of their logits
 metrics.py         masked means, and rows collected for metrics on the host
 """

@@ -16,12 +16,12 @@ import numpy as np
 from clu import metrics as clu_metrics
 
 from algoperf_jax.nn.metrics import CollectedTexts, floats, masked_mean
+from algoperf_jax.nn.token_losses import cross_entropy, of_every_token
 from algoperf_jax.parameters import Params
 from workloads.wmt.beam_search import END, Stage
 from workloads.wmt.bleu import bleu_scores
 from workloads.wmt.dataset import WmtData
-from workloads.wmt.loss import cross_entropy, of_every_token
-from workloads.wmt.model import Transformer
+from workloads.wmt.model import Transformer, logits
 from workloads.wmt.translation import translations
 
 
@@ -120,11 +120,11 @@ def _of_tokens(
     """Loss of every target token and whether it was predicted, float32 `[N, T]`."""
     outputs = network.apply({"params": params}, batch, train=False, dropout_rate=0.0)
 
-    def values(logits: jax.Array, targets: jax.Array) -> dict[str, jax.Array]:
-        is_correct = logits.argmax(axis=-1) == targets
+    def values(of_tokens: jax.Array, targets: jax.Array) -> dict[str, jax.Array]:
+        is_correct = of_tokens.argmax(axis=-1) == targets
         return {
-            "loss": cross_entropy(logits, targets),
+            "loss": cross_entropy(of_tokens, targets),
             "is_correct": is_correct.astype(jnp.float32),
         }
 
-    return of_every_token(values, outputs, batch["targets"])
+    return of_every_token(values, logits, outputs.hidden, outputs.table, batch["targets"])

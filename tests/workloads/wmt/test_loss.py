@@ -1,7 +1,5 @@
 """The loss against the reference's numbers and against optax."""
 
-import importlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,10 +7,10 @@ import optax
 import pytest
 from golden_vectors import assert_loss
 
-from workloads.wmt.loss import loss, of_every_token
-from workloads.wmt.model import Outputs
-
-loss_module = importlib.import_module("workloads.wmt.loss")  # the package has a function so named
+from algoperf_jax.nn import token_losses
+from algoperf_jax.nn.token_losses import of_every_token
+from workloads.wmt.loss import loss
+from workloads.wmt.model import Outputs, logits
 
 RNG = np.random.default_rng(0)
 OUTPUTS = Outputs(
@@ -80,7 +78,7 @@ def _assert_close(found, expected):
 
 @pytest.mark.parametrize("tokens_at_a_time", [4, 1000])
 def test_all_derivatives_of_the_sum_agree_with_optax(monkeypatch, tokens_at_a_time):
-    monkeypatch.setattr(loss_module, "TOKENS_AT_A_TIME", tokens_at_a_time)
+    monkeypatch.setattr(token_losses, "TOKENS_AT_A_TIME", tokens_at_a_time)
     tangent = jax.tree.map(lambda x: jnp.cos(3 * x), OUTPUTS)
     expected = jax.grad(lambda o: _plain(o, 0.1).sum())
     _assert_close(_gradient(_summed)(OUTPUTS), jax.jit(expected)(OUTPUTS))
@@ -129,14 +127,15 @@ def test_gradient_computes_no_logits_twice():
 def test_parts_do_not_change_what_comes_out(monkeypatch, tokens_at_a_time):
     def values(outputs):
         return of_every_token(
-            lambda logits, targets: {"lse": jax.nn.logsumexp(logits, -1), "target": targets},
-            outputs,
+            lambda values, targets: {"lse": jax.nn.logsumexp(values, -1), "target": targets},
+            logits,
+            *outputs,
             BATCH["targets"],
         )
 
     gradient_of = jax.grad(lambda o: (values(o)["lse"] * BATCH["weights"]).sum())
     whole = gradient_of(OUTPUTS)
-    monkeypatch.setattr(loss_module, "TOKENS_AT_A_TIME", tokens_at_a_time)
+    monkeypatch.setattr(token_losses, "TOKENS_AT_A_TIME", tokens_at_a_time)
     found = values(OUTPUTS)
     np.testing.assert_array_equal(found["target"], BATCH["targets"])
     np.testing.assert_allclose(found["lse"], jax.nn.logsumexp(OUTPUTS.logits(), -1), rtol=1e-5)
@@ -158,8 +157,8 @@ def test_step_holds_the_logits_of_a_part_only():
     def in_parts(outputs, targets):
         return loss(outputs, {"targets": targets}, label_smoothing=0.1).summed
 
-    logits = rows * length * vocabulary * 4
-    assert temporary_bytes(in_parts) < 2 * logits  # twice: of one half, values and gradients
+    all_logits = rows * length * vocabulary * 4
+    assert temporary_bytes(in_parts) < 2 * all_logits  # twice: of one half, values and gradients
 
 
 def test_masked_tokens_may_be_anything():
