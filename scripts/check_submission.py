@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for check in check_submission(
         flags.file,
         reference_algorithms.get,
-        list(KNOWN.chosen(flags.workloads, "mini").values()),
+        list(KNOWN.chosen(flags.workloads, "mini", flags.rules).values()),
         KnownFacts(FACTS, training_examples()),
         flags.rules,
         flags.cache_dir or DEFAULT_CACHE_DIR,

@@ -13,4 +13,5 @@ KNOWN = KnownWorkloads(
     },
     get=workloads.get,
     scales=workloads.scales,
+    under=lambda name, rules: rules in FACTS[name].limits,
 )

@@ -72,7 +72,7 @@ def main(
 
     jax.config.update("jax_platforms", "cpu")
     submission = reference_algorithms.get(choices.submission)
-    chosen = KNOWN.chosen(flags.workloads, choices.scale)
+    chosen = KNOWN.chosen(flags.workloads, choices.scale, choices.rules)
     suite = plan_suite(choices, submission, chosen, TRAIN)
     check_set_up(suite, submission, chosen)
     check_can_write(suite.home, "--experiment_dir")

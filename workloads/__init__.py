@@ -40,6 +40,7 @@ CATALOGUE = Registry(
         "fastmri_model_size": _variant("fastmri", "fastmri with a shallower, wider network"),
         "fastmri_tanh": _variant("fastmri", "fastmri with tanh activations"),
         "fastmri_layernorm": _variant("fastmri", "fastmri with layer norms"),
+        "finewebedu_lm": _base("finewebedu_lm", "decoder that writes on (FineWeb-Edu)"),
         "imagenet_resnet": _base("imagenet", "ResNet-50 on photographs (ImageNet)"),
         "imagenet_resnet_silu": _variant("imagenet", "imagenet_resnet with SiLU activations"),
         "imagenet_resnet_gelu": _variant("imagenet", "imagenet_resnet with GELU activations"),

@@ -31,7 +31,7 @@ from algoperf_jax.data.batch_share import BatchShare
 from algoperf_jax.errors import DataError, UserError
 from algoperf_jax.parameters import describe
 from algoperf_jax.rules import RULE_SETS
-from algoperf_jax.trial.evaluation import SPLITS, Evaluator, check_metrics
+from algoperf_jax.trial.evaluation import SPLITS, Evaluator, check_metrics, splits_of
 from algoperf_jax.trial.linear import gathered
 from algoperf_jax.trial.replicas import Replicas, replicas_on, sum_over_replicas
 from algoperf_jax.workload import (
@@ -160,7 +160,7 @@ def check_missing_data(workload: Workload, data: Data = None) -> None:
 def check_batches(workload: Workload, data: Data) -> None:
     """Batches look like the example batch, and a process's share is its part of the whole."""
     share = _share()
-    for split in ("train", *SPLITS):
+    for split in ("train", *splits_of(workload)):
         batch = next(iter(workload.dataset(split, data, share, seed=0)))
         example = workload.example_batch(share, split=split)
         require_same_types(example, batch, f"example_batch of {split!r}")

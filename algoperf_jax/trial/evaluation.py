@@ -18,6 +18,11 @@ from algoperf_jax.workload import Batch, Data, Split, Workload
 SPLITS: dict[Split, str] = {"eval_train": "train", "validation": "validation", "test": "test"}
 
 
+def splits_of(workload: Workload) -> dict[Split, str]:
+    """Those of `SPLITS` that the workload has examples in: a test split may be none."""
+    return {split: name for split, name in SPLITS.items() if workload.num_examples[split]}
+
+
 class Evaluator:
     """Evaluates a model on the three evaluation splits of a workload.
 
@@ -30,7 +35,7 @@ class Evaluator:
         self._layout = layout
         self._data = data
         self._program = layout.map(self._device_program)
-        for split in SPLITS:
+        for split in splits_of(workload):
             self._batches(split)  # opened once, so that damaged data are found before training
 
     def __call__(self, params: Any, model_state: Any) -> dict[str, float]:
@@ -40,7 +45,7 @@ class Evaluator:
           params, model_state: what to evaluate, stacked `[devices, ...]`.
         """
         values: dict[str, float] = {}
-        for split, name in SPLITS.items():
+        for split, name in splits_of(self._workload).items():
             for metric, value in self._split(split, params, model_state).items():
                 values[f"{name}/{metric}"] = float(value)
             if split != "eval_train":
@@ -91,7 +96,8 @@ def check_metrics(workload: Workload, values: dict[str, float]) -> None:
         [
             f"{split}/{metric}"
             for metric in (workload.target.metric, "loss")
-            for split in ("validation", "test")
+            for split in splits_of(workload).values()
+            if split != "train"
         ],
         f"{workload.name}: metrics that eval computes",
     )

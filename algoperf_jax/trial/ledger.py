@@ -134,7 +134,8 @@ class Ledger:
         self.last_eval_seconds = self.submission_seconds
         # Goals are sticky: a metric that falls below its target again has still reached it.
         self.validation_goal |= target.reached(values[f"validation/{target.metric}"], "validation")
-        self.test_goal |= target.reached(values[f"test/{target.metric}"], "test")
+        test = values.get(f"test/{target.metric}")  # None without a test split: there is no goal
+        self.test_goal |= test is None or target.reached(test, "test")
         return row
 
     def evaluations_for_submission(self) -> list[Evaluation]:

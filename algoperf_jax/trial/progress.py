@@ -114,9 +114,10 @@ class Lines:
     def evaluated(self, row: Mapping[str, Any]) -> None:
         value = row[f"validation/{self._name}"]
         self._metric = f"{self._name} {value:.4f} ({self._goal})  "
+        test = row.get(f"test/{self._name}")
         self._say(
             f"step {row['global_step']:>6}  {_duration(row['score']):>8}  "
-            f"{self._name} {value:.5f} (test {row[f'test/{self._name}']:.5f})  "
+            f"{self._name} {value:.5f}{'' if test is None else f' (test {test:.5f})'}  "
             f"loss {row['validation/loss']:.5f} (train {row['train/loss']:.5f})"
         )
 
