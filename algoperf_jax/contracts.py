@@ -28,6 +28,24 @@ def check_same_tree(found: Any, expected: Any, what: str) -> None:
     _check(what, chex.assert_trees_all_equal_structs, found, expected)
 
 
+def with_types_of(expected: Any, found: Any) -> Any:
+    """`found` with floats rounded that are wider than those of `expected` at their place.
+
+    A float32 learning rate makes float32 updates and averages of bfloat16 gradients; what is kept
+    has the type that it began with. Trees of another structure come back as they are.
+    """
+
+    def rounded(old: Any, new: Any) -> Any:
+        old_type, new_type = jnp.result_type(old), jnp.result_type(new)
+        floats = all(jnp.issubdtype(x, jnp.floating) for x in (old_type, new_type))
+        wider = floats and old_type != new_type == jnp.promote_types(old_type, new_type)
+        return jnp.asarray(new).astype(old_type) if wider else new
+
+    if jax.tree.structure(expected) != jax.tree.structure(found):
+        return found
+    return jax.tree.map(rounded, expected, found)
+
+
 def check_loss_terms(terms: Any, what: str) -> None:
     """Raises a `UserError` unless `terms` is a `LossTerms` with float32 scalars."""
     if not isinstance(terms, LossTerms):

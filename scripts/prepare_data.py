@@ -13,6 +13,7 @@ from command_line import answer_for
 PREPARATIONS = {
     "criteo1tb": "workloads.criteo1tb.prepare",
     "fastmri": "workloads.fastmri.prepare",
+    "finewebedu_lm": "workloads.finewebedu_lm.prepare",
     "imagenet": "workloads.imagenet.prepare",
     "librispeech": "workloads.librispeech.prepare",
     "ogbg": "workloads.ogbg.prepare",
@@ -38,7 +39,9 @@ def parser() -> argparse.ArgumentParser:
         "vocabulary called wmt_sentencepiece_model if it is to be used; for librispeech the folder "
         "with upstream's six .tar.gz files, or with LibriSpeech unpacked from them, and with a "
         "tokenizer called spm_model.vocab if it is to be used; for criteo1tb, which is needed, the "
-        "folder with upstream's day_0.gz to day_23.gz, or with day_0_00 and so on split from them",
+        "folder with upstream's day_0.gz to day_23.gz, or with day_0_00 and so on split from them; "
+        "for finewebedu_lm, which needs it, too, the folder with upstream's Parquet files and "
+        "GPT-2's vocab.json and merges.txt, or with folders train and val of tokenised Arrow files",
     )
     p.add_argument(
         "--keep_download", action="store_true", help="do not delete the downloaded file at the end"

@@ -57,9 +57,7 @@ class KnownWorkloads:
 
     def _members(self, group: str, scale: str, rules: str) -> list[str]:
         there = [name for name in self.groups[group] if name in self.names]
-        members = [
-            name for name in there if scale in self.scales(name) and self.under(name, rules)
-        ]
+        members = [name for name in there if scale in self.scales(name) and self.under(name, rules)]
         if not members:
             raise UserError(
                 f"--workloads: no workload of the group {group!r} exists at scale {scale} yet; "

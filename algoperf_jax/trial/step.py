@@ -75,7 +75,7 @@ def training_step(
         with in_hook("step") if submission.step else contextlib.nullcontext():
             returned = step(context, as_keys(state), batch, rng)
         new, logs = contracts.pair(returned, "step", "(state, logs)")
-        new = as_numbers(new)._replace(step=state.step + 1)
+        new = contracts.with_types_of(state, as_numbers(new)._replace(step=state.step + 1))
         contracts.check_same_tree(new, state, "the training state that a step returns")
         contracts.check_keys(logs, ["loss"], "the logs that a step returns")
         _check_names(logs)
@@ -138,6 +138,7 @@ def stock_step(
                 raise
             raise UserError(f"{error}; {adapter}") from error
     updates, opt_state = contracts.pair(returned, "the optimizer's update", "(updates, state)")
+    updates = contracts.with_types_of(state.params, updates)
     contracts.check_same_tree(updates, state.params, "the optimizer's updates")
     params = optax.apply_updates(state.params, updates)
     logs = {**computed, "loss": first.loss, "grad_norm": grad_norm}
@@ -211,7 +212,7 @@ def gradient_function(
             model_state=_mean(states, problem.num_replicas)
             if batch_norm == "update"
             else given_state,
-            grads=jax.tree.map(lambda g: g / count, grads),
+            grads=jax.tree.map(lambda g: (g / count).astype(g.dtype), grads),
             per_example=linear.gathered(losses),
         )
 
@@ -282,4 +283,4 @@ def clip_gradient(grads: Params, norm: jax.Array, limit: Any) -> Params:
     if limit is None:
         return grads
     factor = jnp.minimum(limit / (norm + 1e-6), 1.0)
-    return jax.tree.map(lambda g: g * factor, grads)
+    return jax.tree.map(lambda g: (g * factor).astype(g.dtype), grads)

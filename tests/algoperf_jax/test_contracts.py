@@ -48,3 +48,13 @@ def test_state_with_a_function_is_refused_with_its_path():
 def test_missing_metric_is_named():
     with pytest.raises(UserError, match="expected 'b', found a"):
         contracts.check_keys({"a": 1}, ["a", "b"], "metrics")
+
+
+def test_floats_that_became_wider_are_rounded_to_what_they_were():
+    old = {"a": jnp.bfloat16(1), "b": jnp.float32(1), "n": jnp.int32(1)}
+    new = {"a": jnp.float32(1 + 2**-10), "b": jnp.bfloat16(1), "n": jnp.float32(2)}
+    found = contracts.with_types_of(old, new)
+    assert (found["a"].dtype, float(found["a"])) == (jnp.bfloat16, 1.0)
+    # Nothing else is: these are told to whoever made them.
+    assert (found["b"].dtype, found["n"].dtype) == (jnp.bfloat16, jnp.float32)
+    assert contracts.with_types_of(old, {"a": new["a"]}) == {"a": new["a"]}

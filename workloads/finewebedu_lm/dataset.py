@@ -22,7 +22,15 @@ from algoperf_jax.data.order import EpochPermutations, OnePass
 from algoperf_jax.errors import DataError
 from algoperf_jax.workload import Split
 from workloads.finewebedu_lm import sample
-from workloads.finewebedu_lm.files import FOLDER, FORMS, STORED, TRAIN, VALIDATION, Corpus
+from workloads.finewebedu_lm.files import (
+    FINEWEB_EDU,
+    FOLDER,
+    FORMS,
+    STORED,
+    TRAIN,
+    VALIDATION,
+    Corpus,
+)
 
 Batch = dict[str, np.ndarray]
 
@@ -36,7 +44,7 @@ class Text(NamedTuple):
     validation: np.ndarray
 
 
-def open_data(data_dir: Path | None, cache_dir: Path, *, corpus: Corpus = Corpus()) -> Text:
+def open_data(data_dir: Path | None, cache_dir: Path, *, corpus: Corpus = FINEWEB_EDU) -> Text:
     """Opens the tokens below `data_dir`, or else the expanded sample.
 
     Raises:
@@ -49,7 +57,8 @@ def open_data(data_dir: Path | None, cache_dir: Path, *, corpus: Corpus = Corpus
     found = facts.more.get("vocabulary_size")
     if found != corpus.vocabulary_size:
         raise DataError(
-            f"{folder} holds ids of {found} pieces, the model has {corpus.vocabulary_size}; {remedy}"
+            f"{folder} holds ids of {found} pieces, the model has {corpus.vocabulary_size}; "
+            f"{remedy}"
         )
     parts = {}
     for part, needed in (
@@ -68,7 +77,7 @@ def open_data(data_dir: Path | None, cache_dir: Path, *, corpus: Corpus = Corpus
 
 
 def dataset(
-    split: Split, data: Text, share: BatchShare, *, seed: int, corpus: Corpus = Corpus()
+    split: Split, data: Text, share: BatchShare, *, seed: int, corpus: Corpus = FINEWEB_EDU
 ) -> TrainBatches | Iterator[Batch]:
     """Returns the batches of a split.
 
@@ -96,7 +105,7 @@ def dataset(
 
 
 def example_batch(
-    share: BatchShare, *, split: Split = "train", seed: int = 0, corpus: Corpus = Corpus()
+    share: BatchShare, *, split: Split = "train", seed: int = 0, corpus: Corpus = FINEWEB_EDU
 ) -> Batch:
     """A batch of random ids; see `workload.ExampleBatchFn`."""
     random = np.random.default_rng(seed)

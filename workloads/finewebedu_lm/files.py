@@ -20,7 +20,7 @@ FORMS = {
 """Of each part the ids of its documents, one behind the other, and where each document ends."""
 
 FOLDER = ArrayFolder(Path("tokens.arrays"), FORMS, f"{VALIDATION}_tokens", {"tokens": 0})
-"""How many tokens there are is for the preparation to say: of the benchmark's it is not published."""
+"""How many tokens there are is for the preparation to say: of the benchmark's nobody does."""
 
 STORED = StoredData("finewebedu_lm", (FOLDER,), ("", "fineweb_edu_10B"))
 
@@ -40,6 +40,10 @@ class Corpus(NamedTuple):
     training_sequences: int = 8_749_870
     eval_train_sequences: int = 10_240
     validation_sequences: int = 100_096
+
+
+FINEWEB_EDU = Corpus()
+"""The subset of ten billion tokens."""
 
 
 class Ends:

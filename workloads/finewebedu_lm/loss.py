@@ -1,9 +1,9 @@
 """The loss of the language model: softmax cross entropy of every token.
 
 It is computed in float32 from the logits as they are. The reference computes it in the logits'
-dtype: a bfloat16 near 3 has a resolution of 1/64, and a sum over a batch one of 0.5 %. The target of
-the benchmark was set with such losses, so evaluations compute both (`metrics`); a gradient differs
-by the rounding of the soft-max alone.
+dtype: a bfloat16 near 3 has a resolution of 1/64, and a sum over a batch one of 0.5 %. The target
+of the benchmark was set with such losses, so evaluations compute both (`metrics`); a gradient
+differs by the rounding of the soft-max alone.
 """
 
 from collections.abc import Mapping

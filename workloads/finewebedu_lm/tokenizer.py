@@ -89,9 +89,7 @@ def read_tokenizer(folder: Path, vocabulary_size: int) -> Tokenizer:
         mergeable_ranks=ranks,
         special_tokens={END_OF_TEXT: len(ranks)},
     )
-    sha256 = {
-        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()
-    }
+    sha256 = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()}
     return Tokenizer(vocabulary_size, sha256, encoding)
 
 
@@ -141,13 +139,14 @@ def _ranks(path: Path) -> dict[bytes, int]:
     """Ids of pieces as bytes, by the rule in this module's docstring."""
     of_letter = {letter: byte for byte, letter in _bytes_and_letters()}
     ranks = {bytes([byte]): number for number, (byte, _) in enumerate(_bytes_and_letters())}
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-        for number, line in enumerate(lines[1:], 2):
-            if line:
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n")):
+        if number and line:  # behind the version
+            try:
                 left, right = line.split(" ")
                 piece = bytes(of_letter[letter] for letter in left + right)
-                ranks[piece] = len(ranks)
-    except (ValueError, KeyError) as error:
-        raise DataError(f"{path}, line {number}: no two pieces ({error!r}); get it again") from None
+            except (ValueError, KeyError):
+                raise DataError(
+                    f"{path}, line {number + 1}: {line[:40]!r} is no two pieces; get it again"
+                ) from None
+            ranks[piece] = len(ranks)
     return ranks

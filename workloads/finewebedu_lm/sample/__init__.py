@@ -10,7 +10,7 @@ from algoperf_jax.data.array_folder import write_arrays
 from algoperf_jax.data.order import permutation
 from algoperf_jax.data.sample import expanded_sample
 from workloads.finewebedu_lm.files import FOLDER, FORMS, TRAIN, VALIDATION, Corpus, Ends
-from workloads.finewebedu_lm.tokenizer import END_OF_TEXT, MERGES, VOCABULARY, read_tokenizer
+from workloads.finewebedu_lm.tokenizer import MERGES, VOCABULARY, read_tokenizer
 
 DOCUMENTS = "documents.xz"
 
@@ -24,8 +24,6 @@ CORPUS = Corpus(
 
 _SEED = 0
 _VERSION = "1"  # of what `_expand` writes
-
-__all__ = ["CORPUS", "DOCUMENTS", "END_OF_TEXT", "read_documents", "root"]
 
 
 def root(cache_dir: Path) -> Path:
@@ -47,7 +45,9 @@ def read_documents(source_dir: Path) -> dict[str, list[str]]:
 
 def _expand(source_dir: Path, destination: Path) -> None:
     tokenizer = read_tokenizer(source_dir, CORPUS.vocabulary_size)
-    documents = {part: tokenizer.encode(texts) for part, texts in read_documents(source_dir).items()}
+    documents = {
+        part: tokenizer.encode(texts) for part, texts in read_documents(source_dir).items()
+    }
     order = permutation([_SEED], len(documents[TRAIN])).tolist()
     documents[TRAIN] = [documents[TRAIN][i] for i in order]
     ends = Ends()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from workloads.finewebedu_lm import sample
-from workloads.finewebedu_lm.tokenizer import MERGES, VOCABULARY, byte_letters
+from workloads.finewebedu_lm.tokenizer import END_OF_TEXT, MERGES, VOCABULARY, byte_letters
 
 TRAINING = ("emma", "mansfieldpark", "prideprejudice", "sensesensibility")
 VALIDATION = "persuasion"
@@ -105,7 +105,7 @@ def main() -> None:
         "val": chapters(novels[VALIDATION]),
     }
     merges = trained_merges(documents["train"])
-    pieces = [*byte_letters(), *(merge.replace(" ", "") for merge in merges), sample.END_OF_TEXT]
+    pieces = [*byte_letters(), *(merge.replace(" ", "") for merge in merges), END_OF_TEXT]
     vocabulary = {piece: number for number, piece in enumerate(pieces)}
     text = json.dumps(documents, ensure_ascii=False).encode()
     (flags.output / sample.DOCUMENTS).write_bytes(lzma.compress(text, preset=9))
