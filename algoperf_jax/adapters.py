@@ -7,7 +7,7 @@ otherwise, anywhere.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import optax
@@ -72,17 +72,25 @@ def with_slow_params(lookahead: optax.GradientTransformation) -> optax.GradientT
 
 def accepted(update: Callable, offered: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the offered keyword arguments that `update` takes."""
-    parameters = inspect.signature(update).parameters.values()
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
+    parameters = list(inspect.signature(update).parameters.values())
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return dict(offered)
-    names = {p.name for p in parameters}
+    # The first three are gradient, state and parameters, whatever they are called.
+    keywords = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    names = keywords | {p.name for p in parameters[3:] if p.kind is p.POSITIONAL_OR_KEYWORD}
     return {name: value for name, value in offered.items() if name in names}
 
 
-def remedy(error: Exception) -> str | None:
-    """The adapter that mends an error of an optax transformation; None where there is none."""
+def remedy(error: Exception, offered: Iterable[str]) -> str | None:
+    """The adapter that mends an error of an optax transformation; None where there is none.
+
+    Args:
+      error: as an update raised it.
+      offered: names of the arguments that it was offered.
+    """
     text = str(error)
-    if isinstance(error, TypeError) and "unexpected keyword argument" in text:
+    unexpected = (f"unexpected keyword argument '{name}'" for name in offered)
+    if isinstance(error, TypeError) and any(words in text for words in unexpected):
         return (
             "within a chain, an update that does not take all that a step offers goes in "
             "algoperf_jax.named_arguments(...)"

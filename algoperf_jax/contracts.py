@@ -41,7 +41,7 @@ def with_types_of(expected: Any, found: Any) -> Any:
         wider = floats and old_type != new_type == jnp.promote_types(old_type, new_type)
         return jnp.asarray(new).astype(old_type) if wider else new
 
-    if jax.tree.structure(expected) != jax.tree.structure(found):
+    if jax.tree.structure(expected) != jax.tree.structure(found):  # type: ignore[operator]
         return found
     return jax.tree.map(rounded, expected, found)
 

@@ -1,6 +1,7 @@
 """Where in a user's own code an error was raised: in which hook, in which file, at which line."""
 
 import contextlib
+import os
 import sysconfig
 import traceback
 from collections.abc import Iterator, Sequence
@@ -8,9 +9,12 @@ from pathlib import Path
 
 from algoperf_jax.errors import UserError, one_line
 
-_KIT = str(Path(__file__).parent)
+_KIT = f"{Path(__file__).parent}{os.sep}"
+_CATALOGUE = f"{Path(__file__).parent.parent / 'workloads'}{os.sep}"
+"""The benchmark's workloads, which lie beside the kit."""
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 _NOTE = "raised in the submission's "
+_HINT = "hint: "
 
 
 @contextlib.contextmanager
@@ -33,7 +37,13 @@ def explained(error: BaseException) -> str:
     frames = own_frames(error)
     place = [f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}"] if frames else []
     found = [*_hook_of(error), *place]
-    return f"{text} ({'; '.join(found)})" if found else text
+    hints = [note.removeprefix(_HINT) for note in _notes(error) if note.startswith(_HINT)]
+    return "; ".join([f"{text} ({'; '.join(found)})" if found else text, *hints])
+
+
+def add_hint(error: BaseException, hint: str) -> None:
+    """Notes on an error what its reader may do; `explained` says so."""
+    error.add_note(f"{_HINT}{hint}")
 
 
 def excerpt(frames: Sequence[traceback.FrameSummary]) -> str:
@@ -49,13 +59,16 @@ def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
 
 
 def _is_own(filename: str) -> bool:
-    return not filename.startswith((*_INSTALLED, _KIT, "<"))
+    return not filename.startswith((*_INSTALLED, _KIT, _CATALOGUE, "<"))
 
 
 def _hook_of(error: BaseException) -> list[str]:
-    notes = getattr(error, "__notes__", ())
     return [
         f"in the submission's {note.removeprefix(_NOTE)}"
-        for note in notes
+        for note in _notes(error)
         if note.startswith(_NOTE)
     ]
+
+
+def _notes(error: BaseException) -> Sequence[str]:
+    return getattr(error, "__notes__", ())

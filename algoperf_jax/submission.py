@@ -180,7 +180,9 @@ class Submission:
         whole `TrainState`; training goes on from the state it had.
       select: `(batches, carry, moment) -> (batch, carry)`, the batch of the next step; see
         `selection.SelectFn`.
-      step: `(context, state, batch, rng) -> (state, logs)` in place of the stock step.
+      step: `(context, state, batch, rng) -> (state, logs)` in place of the stock step. Like an
+        update it is free of side effects: on a copy of the state it is run off the clock, too,
+        where compilation is not charged.
       control: a decision of the host between steps.
       search_space: the tuning search space as JSON data, or None.
       file: what it was loaded from, filled in by `reference_algorithms.get`; see `identity`.

@@ -8,11 +8,10 @@ python scripts/train.py --workload=ogbg --data_dir=/data --rules=v0.6 --tuning=s
 import argparse
 import logging
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
-from command_line import answer_for, chosen_scale
+from command_line import answer_for, chosen_scale, tell
 
 import reference_algorithms
 import workloads
@@ -124,7 +123,7 @@ def add_the_run(run: Any) -> None:
     run.add_argument(
         "--retry_failed",
         action="store_true",
-        help="discard the record of an earlier run if it failed, whatever version of the "
+        help="discard the record of an earlier, equal run if it failed, whatever version of the "
         "submission's file it ran",
     )
     run.add_argument(
@@ -182,7 +181,7 @@ def train(flags: argparse.Namespace, scale: str) -> int:
     """Trains as the flags say."""
     # JAX is imported from here on: --help, --list and misspelt flags answer without it.
     from algoperf_jax.trial.progress import Lines
-    from algoperf_jax.trial.records import TRACEBACK, has_failed, trial_folder
+    from algoperf_jax.trial.records import TRACEBACK, trial_folder
     from algoperf_jax.trial.settings import Settings
     from algoperf_jax.trial.setup import DEFAULT_CACHE_DIR
     from algoperf_jax.trial.training import train
@@ -220,12 +219,15 @@ def train(flags: argparse.Namespace, scale: str) -> int:
             reporter=Lines(),
             profile=flags.profile,
             raise_failure=False,
-            overwrite=flags.overwrite or (flags.retry_failed and has_failed(folder)),
+            overwrite=flags.overwrite,
+            retry_failed=flags.retry_failed,
         )
     except MachineError as error:
-        return end_of_process(str(error), error.exit_status, flags)
+        without = "; leave out --overwrite to go on" if flags.overwrite else ""
+        return end_of_process(f"{error}{without}", error.exit_status, flags)
     except KeyboardInterrupt:
-        print(f"the same command {what_comes_next(folder)}", file=sys.stderr)
+        without = " without --overwrite" if flags.overwrite else ""
+        tell(f"the same command{without} {what_comes_next(folder)}")
         raise
     if result.outcome.status == "failed":
         where = [result.excerpt] if result.excerpt else []
@@ -250,7 +252,7 @@ def leave_reports_to_the_kit() -> None:
 
 def end_of_process(reason: str, status: int, flags: argparse.Namespace) -> int:
     """Prints why the process ends, and returns the status with which it does."""
-    print(f"error: {reason}", file=sys.stderr, flush=True)
+    tell(f"error: {reason}")
     if flags.coordinator:
         # The other processes wait in a collective; only the loss of this one ends them.
         os._exit(status)

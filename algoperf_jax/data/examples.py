@@ -7,6 +7,7 @@ float32 in 4 bytes, int64 as varints: 7 bits a byte, the least first, the highes
 bytes but the last.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -16,6 +17,9 @@ Kind = Literal["float32", "int64"]
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 _LIST_FIELD: Mapping[Kind, int] = {"float32": 2, "int64": 3}
 """Of a Feature, the field with a list of each kind."""
+
+
+_TOO_LONG = re.compile(rb"[\x80-\xff]{10}")
 
 
 class Column(NamedTuple):
@@ -77,6 +81,8 @@ def _packed(feature: bytes, kind: Kind) -> bytes:
         raise ValueError("a list of float32 ends within a number")
     if kind == "int64" and packed and packed[-1] & 0x80:
         raise ValueError("a list of int64 ends within a number")
+    if kind == "int64" and _TOO_LONG.search(packed):
+        raise ValueError("a number has more than 64 bits")
     return packed
 
 
@@ -139,7 +145,5 @@ def _int64(packed: np.ndarray, last: np.ndarray) -> np.ndarray:
     ends = np.flatnonzero(last)
     begins = np.concatenate([[0], ends[:-1] + 1])
     place = np.arange(len(packed)) - np.repeat(begins, ends - begins + 1)
-    if place.max(initial=0) > 9:
-        raise ValueError("a number has more than 64 bits")
     bits = (packed & 0x7F).astype(np.uint64) << (7 * place).astype(np.uint64)
     return np.bitwise_or.reduceat(bits, begins).view(np.int64)

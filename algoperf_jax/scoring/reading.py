@@ -102,10 +102,10 @@ def read(
         notes.append(f"{running} trials have not ended yet; they count with what they have so far")
     if scale == "mini":
         facts = {**own_facts(account for _, account in folders if account), **facts}
-    if workloads:
-        facts = _chosen(facts, workloads)
     trials, found = checks.known_workloads(_trials(folders, tidy), facts)
     warnings += found
+    if workloads:
+        facts = _chosen(facts, workloads)
     if scale == "mini":
         known = [(f.workload, f.folder, account) for f, account in folders if f.workload in facts]
         facts = agreed_facts(facts, [(w, path, own) for w, path, own in known if own])
@@ -146,7 +146,9 @@ def _chosen(facts: Mapping[str, Facts], workloads: Sequence[str]) -> dict[str, F
             near = difflib.get_close_matches(name.lower(), facts, n=3, cutoff=0.5)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise UserError(f"workloads: there are no facts of {name!r}{hint}")
-    return {name: dataclasses.replace(facts[name], base_name=None) for name in workloads}
+    return {
+        name: dataclasses.replace(facts[name], base_name=None, held_out=False) for name in workloads
+    }
 
 
 def _nothing_to_score(
@@ -196,8 +198,11 @@ def _same_scale(
 
 
 def _same_tuning(folders: Sequence[Logged], tuning: Tuning) -> tuple[list[Logged], list[str]]:
-    """Trials but those that a folder above says are of the other tuning rule, which gets a note."""
-    kept = [one for one in folders if one[0].tuning in (None, tuning)]
+    """Trials but those that a folder above says are of the other tuning rule, which gets a note.
+
+    What a trial says of itself counts more.
+    """
+    kept = [one for one in folders if one[1] or one[0].tuning in (None, tuning)]
     left = len(folders) - len(kept)
     note = f"{left} trials in folders of the other tuning rule left aside"
     return kept, [note] if left else []

@@ -169,7 +169,7 @@ def _info(content: Any, default: str) -> SubmissionInfo:
         framework=_text(values["framework"], "framework"),
         prize_eligible=prize,
         description=_text(values["description"], "description"),
-        version=_text(values["version"], "version"),
+        version=str(values["version"] if values["version"] is not None else ""),
         tuning=TUNINGS[tuning] if tuning else None,
     )
 

@@ -113,7 +113,9 @@ class Checkpoints:
             try:
                 found = self._read(step)
             except Exception as error:
-                if is_of_the_machine(error):  # the checkpoint may be as good as it was
+                if is_of_the_machine(
+                    error, in_words=True
+                ):  # the checkpoint may be as good as it was
                     with machine_work(f"read the checkpoint {self._folder / str(step)}"):
                         raise
                 unreadable[step] = one_line(error)

@@ -17,13 +17,10 @@ MACHINE_ERRORS = frozenset(
         errno.EDQUOT,
         errno.EFBIG,
         errno.EIO,
-        errno.EMFILE,
-        errno.ENFILE,
         errno.ENODEV,
         errno.ENOLCK,
         errno.ENOSPC,
         errno.ENXIO,
-        errno.EPIPE,
         errno.EREMOTEIO,
         errno.EROFS,
         errno.ESTALE,
@@ -61,15 +58,20 @@ def machine_error(error: BaseException, context: str = "") -> MachineError:
     )
 
 
-def is_of_the_machine(error: BaseException) -> bool:
-    """Whether the error, or one that led to it, is one of the machine.
+def is_of_the_machine(error: BaseException, *, in_words: bool = False) -> bool:
+    """Whether the error, or one that it was raised from, is one of the machine.
 
-    Libraries wrap errors of the system in their own, some with nothing but its text.
+    Args:
+      error: whoever raised it.
+      in_words: whether the system's words in an error's text count, too, as libraries for storage
+        have nothing else; for what the kit does itself.
     """
     if isinstance(error, MachineError):
         return True
     return any(
-        found.errno in MACHINE_ERRORS if isinstance(found, OSError) else _told_by_the_system(found)
+        found.errno in MACHINE_ERRORS
+        if isinstance(found, OSError)
+        else in_words and _told_by_the_system(found) is not None
         for found in _with_causes(error)
     )
 
@@ -83,7 +85,7 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(found))
         yield found
-        waiting += [found.__cause__, found.__context__]
+        waiting.append(found.__cause__)
         waiting += getattr(found, "exceptions", ())
 
 

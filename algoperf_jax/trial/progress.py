@@ -32,7 +32,11 @@ def outside_the_trial(reporter: Reporter) -> Reporter:
 
     class Outside:
         def __getattr__(self, name: str) -> Any:
-            return machine_work("report progress")(getattr(reporter, name))
+            def report(*told: Any) -> None:
+                with machine_work("report progress"):
+                    getattr(reporter, name)(*told)
+
+            return report
 
     return cast(Reporter, Outside())
 
@@ -71,11 +75,11 @@ class Lines:
         self._live = self._out.isatty()
         self._drawn_at = 0.0
         self._width = 0
-        self._metric = ""
+        self._metric = self._scale = ""
 
     def started(self, trial: Trial, folder: Path | None, ledger: Ledger) -> None:
         problem = trial.problem
-        self._budget = problem.budget_seconds
+        self._budget, self._scale = problem.budget_seconds, trial.workload.scale
         self._name = problem.target_metric
         sign = ">=" if problem.target_direction == "max" else "<="
         self._goal = f"{sign} {problem.target_value:.5g}"
@@ -132,10 +136,16 @@ class Lines:
             self._say(f"target not reached in {used}: {outcome.status}, {outcome.reason}")
         self._say(
             f"evaluation took {_duration(ledger.eval_seconds)}, "
-            f"records {_duration(ledger.logging_seconds)}, " + _compilation(ledger)
+            f"records {_duration(ledger.logging_seconds)}, " + self._compilation(ledger)
         )
         if folder:
             self._say(f"record: {folder}")
+
+    def _compilation(self, ledger: Ledger) -> str:
+        if self._scale == "mini":
+            seconds = ledger.uncharged_compilation_seconds
+            return f"compilation {seconds:.1f} s (not charged at scale mini)"
+        return f"compilation of the first step {ledger.first_step_seconds:.1f} s (on the clock)"
 
     def _say(self, line: str) -> None:
         if self._live and self._width:
@@ -143,12 +153,6 @@ class Lines:
             self._width = 0
         self._out.write(line + "\n")
         self._out.flush()
-
-
-def _compilation(ledger: Ledger) -> str:
-    if uncharged := ledger.uncharged_compilation_seconds:
-        return f"compilation {uncharged:.1f} s (not charged at scale mini)"
-    return f"compilation of the first step {ledger.first_step_seconds:.1f} s (on the clock)"
 
 
 def _duration(seconds: float) -> str:

@@ -41,30 +41,39 @@ def trial_folder(
     )
 
 
-def check_folder(folder: Path, configuration: Mapping[str, Any]) -> None:
-    """Raises a `TrialError` when the folder holds a finished trial or one of another kind."""
-    meta_data = read_json(folder / "meta_data.json")
-    if meta_data is None:
-        return
+def check_folder(
+    folder: Path, configuration: Mapping[str, Any], *, retry_failed: bool = False
+) -> None:
+    """Raises a `TrialError` when the folder holds a finished trial or one of another kind.
+
+    Args:
+      folder: of a trial.
+      configuration: of the one that is to be run there.
+      retry_failed: whether one that failed is in nobody's way, if nothing but the version of the
+        submission's file differs.
+    """
+    meta_data = read_json(folder / "meta_data.json") or {}
     there = meta_data.get("configuration", {})
+    retried = retry_failed and has_failed(folder)
     # Compared as JSON text: that is what was kept, tuples are lists there, and NaN equals itself.
-    differing = [
-        f"{name} is {there.get(name)!r} there and {value!r} here"
-        for name, value in configuration.items()
+    differing = {
+        name: f"{name} is {there.get(name)!r} there and {value!r} here"
+        for name, value in (configuration if meta_data else {}).items()
         if to_json(there.get(name)) != to_json(value)
-    ]
-    if len(differing) == 1 and differing[0].startswith("submission_source "):
+    }
+    if list(differing) == ["submission_source"] and not retried:
         raise TrialError(
             f"{folder} holds this trial as an earlier version of the submission's file ran it; "
             "--overwrite discards that and begins anew, another --experiment_dir keeps it"
         )
-    if differing:
+    if set(differing) - {"submission_source"}:
         raise TrialError(
-            f"{folder} holds a trial of another configuration: {'; '.join(differing)}; choose "
-            "another --experiment_dir, or --overwrite to discard that trial"
+            f"{folder} holds a trial of another configuration: {'; '.join(differing.values())}; "
+            "choose another --experiment_dir, or --overwrite to discard that trial"
         )
+    # A supervisor has written an outcome alone for a process that died early.
     outcome = read_json(folder / "outcome.json")
-    if outcome is not None:
+    if outcome is not None and not retried:
         again = "--retry_failed" if outcome["status"] == "failed" else "--overwrite"
         raise TrialError(
             f"{folder} holds this trial already, ended: {outcome['status']}, {outcome['reason']}; "
@@ -83,7 +92,7 @@ def discard(folder: Path) -> None:
 
     The folder's lock stays, as it is held by who calls this.
     """
-    if not (folder / "meta_data.json").exists():
+    if not any((folder / name).exists() for name in ("meta_data.json", "outcome.json")):
         return
     for entry in folder.iterdir():
         if entry.is_dir():

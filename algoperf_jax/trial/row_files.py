@@ -31,6 +31,8 @@ class RowFile:
 
     def write(self, rows: Sequence[Row]) -> None:
         """Makes the file hold all rows, of which those of earlier calls are the first."""
+        if not (rows or self._header):
+            self._path.unlink(missing_ok=True)  # of an earlier start that left no checkpoint
         new = rows[self._written :]
         if not new:
             return

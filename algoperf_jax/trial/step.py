@@ -17,7 +17,7 @@ from algoperf_jax import contracts
 from algoperf_jax.adapters import accepted, remedy
 from algoperf_jax.errors import UserError
 from algoperf_jax.objective_ranges import OBJECTIVE_RANGES, check_objective_value
-from algoperf_jax.own_code import in_hook
+from algoperf_jax.own_code import add_hint, in_hook
 from algoperf_jax.parameters import Params
 from algoperf_jax.problem import Hyperparameters, Problem, TrainState
 from algoperf_jax.submission import Gradient, Objective, StepContext, Submission, ValueAndGradFn
@@ -134,9 +134,9 @@ def stock_step(
         try:
             returned = update(grads, state.opt_state, state.params, **accepted(update, offered))
         except Exception as error:
-            if (adapter := remedy(error)) is None:
-                raise
-            raise UserError(f"{error}; {adapter}") from error
+            if adapter := remedy(error, offered):
+                add_hint(error, adapter)
+            raise
     updates, opt_state = contracts.pair(returned, "the optimizer's update", "(updates, state)")
     updates = contracts.with_types_of(state.params, updates)
     contracts.check_same_tree(updates, state.params, "the optimizer's updates")

@@ -38,7 +38,7 @@ from algoperf_jax.trial.machine import is_of_the_machine, machine_error, machine
 from algoperf_jax.trial.profiling import TRACED_STEPS, StepTrace
 from algoperf_jax.trial.programs import Programs
 from algoperf_jax.trial.progress import Reporter, outside_the_trial, suitable_reporter
-from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder
+from algoperf_jax.trial.records import LOG_PERIOD_STEPS, check_folder, has_failed
 from algoperf_jax.trial.result import Result, TrialFailed
 from algoperf_jax.trial.selection import Selection
 from algoperf_jax.trial.settings import Settings
@@ -60,6 +60,7 @@ def train(
     reporter: Reporter | None = None,
     profile: bool = False,
     overwrite: bool = False,
+    retry_failed: bool = False,
     raise_failure: bool | None = None,
 ) -> Result:
     """Trains the workload with the submission until target, budget or an error ends the trial.
@@ -76,6 +77,8 @@ def train(
         terminal or in a notebook, and for nothing elsewhere.
       profile: write a JAX profiler trace of steps 11 to 20 into the folder.
       overwrite: discard the trial that the folder holds, once this one is ready to begin.
+      retry_failed: discard the trial that the folder holds if it is this one, be it with another
+        version of the submission's file, and has failed.
       raise_failure: whether a trial that failed raises, once it is recorded, rather than gives a
         result whose outcome says so; None for what suits: in a notebook it raises.
 
@@ -95,14 +98,14 @@ def train(
         stack.enter_context(compilation_cache(settings.compilation_cache))
         trial = set_up(workload, submission, settings, cache_dir, data)
         if folder is not None and not overwrite:
-            check_folder(folder, trial.configuration())
+            check_folder(folder, trial.configuration(), retry_failed=retry_failed)
         loop = TimedLoop(trial, folder, now, reporter or suitable_reporter(), profile)
         if folder is not None:
             stack.enter_context(sole_use_by_job(folder, trial.layout))
-            if overwrite:
+            if not overwrite:  # another process may have ended the trial since
+                check_folder(folder, trial.configuration(), retry_failed=retry_failed)
+            if overwrite or (retry_failed and has_failed(folder)):
                 discard_by_job(folder, trial.layout)
-            else:  # another process may have ended the trial since
-                check_folder(folder, trial.configuration())
         result = loop.run()
     if result.outcome.status == "failed" and (
         in_notebook() if raise_failure is None else raise_failure

@@ -47,7 +47,7 @@ def _trust(leaderboard: Leaderboard, trust: Trust) -> dict[str, Any]:
 
     drawn, pace = trust.drawn, trust.pace
     found: dict[str, Any] = {
-        "time_to_target_interval_95": table(workloads, drawn.times_SxWx2),
+        "time_to_target_drawn_95": table(workloads, drawn.times_SxWx2),
         "faster_on_workload": {
             name: table(base, rows) for name, rows in zip(names, drawn.faster_SxSxB, strict=True)
         },
@@ -64,7 +64,7 @@ def _trust(leaderboard: Leaderboard, trust: Trust) -> dict[str, Any]:
         "evaluation_share": table(workloads, pace.evaluation_share_SxW),
     }
     if drawn.speedups_SxBx2 is not None:
-        found["speedup_interval_95"] = table(base, drawn.speedups_SxBx2)
+        found["speedup_drawn_95"] = table(base, drawn.speedups_SxBx2)
     if (sweep := trust.relaxation) is not None:
         found["relaxed_targets"] = {
             "percent": list(sweep.percentages),
@@ -77,7 +77,7 @@ def _trust(leaderboard: Leaderboard, trust: Trust) -> dict[str, Any]:
     if trust.paired is not None:
         found["pair"] = {
             "submissions": list(trust.paired),
-            "tests": "z: fixed sigma, pooled within submissions; bootstrap over runs",
+            "tests": "sigma pooled within submissions, p by Student's t; bootstrap over studies",
             "comparisons": [
                 {name: _plain(x) for name, x in one._asdict().items()} for one in trust.pair
             ],

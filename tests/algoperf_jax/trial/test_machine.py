@@ -212,10 +212,34 @@ def test_a_user_error_passes_machine_work_as_it_is():
         (system_error(errno.ENOSPC), True),
         (system_error(errno.ENOENT), False),
         (OSError("no number"), False),
-        (ValueError("tensorstore: DATA_LOSS: Input/output error [5]"), True),
+        (ValueError("the words alone: Input/output error"), False),
         (ExceptionGroup("saving", [KeyError(), system_error(errno.EDQUOT)]), True),
         (FloatingPointError("loss"), False),
     ],
 )
 def test_is_of_the_machine(error, expected):
     assert is_of_the_machine(error) == expected
+
+
+def test_the_system_s_words_count_in_what_the_kit_does_itself():
+    error = ValueError("tensorstore: DATA_LOSS: Input/output error [5]")
+    assert is_of_the_machine(error, in_words=True)
+
+
+def test_an_error_in_handling_one_of_the_machine_is_the_submission_s():
+    try:
+        try:
+            raise system_error(errno.EIO)
+        except OSError:
+            raise KeyError("a mistake of its own")  # noqa: B904
+    except KeyError as error:
+        assert not is_of_the_machine(error)
+
+
+def test_a_reporter_without_a_method_leaves_the_trial(tmp_path, unbroken):
+    class Half:
+        def started(self, trial, folder, ledger): ...
+
+    with pytest.raises(MachineError, match="report progress.*stepped"):
+        run(folder=tmp_path, reporter=Half(), **SETTINGS)
+    assert_resumes(tmp_path, unbroken)
