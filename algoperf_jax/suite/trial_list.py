@@ -5,7 +5,9 @@ Records are read as they are, those of running trials too; nothing is judged as 
 
 import csv
 import dataclasses
+import io
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +15,7 @@ from typing import Any, Literal
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import read_json
 from algoperf_jax.scoring.folders import find_trials
+from algoperf_jax.scoring.reading import EVALUATIONS, text_of_log
 from algoperf_jax.scoring.text_table import TextTable
 from algoperf_jax.suite.trial_status import trial_status
 
@@ -25,6 +28,7 @@ class ListedTrial:
 
     Attributes:
       workload, submission, study, trial: which one.
+      conditions: scale, rules and tuning, in words; trials of different ones do not compare.
       point: its hyperparameters.
       state: `"to do"`, `"unfinished"`, or the status of its outcome.
       metric: name of the target's metric; empty where the record does not say.
@@ -39,6 +43,7 @@ class ListedTrial:
     submission: str
     study: int
     trial: int
+    conditions: str
     point: Mapping[str, Any]
     state: str
     metric: str
@@ -68,17 +73,19 @@ def listed_trials(folder: Path) -> list[ListedTrial]:
 
 
 def trial_tables(trials: Sequence[ListedTrial], order: Order = "seconds") -> list[TextTable]:
-    """A table for each workload, the best trial first.
+    """A table for each workload under the same conditions, the best trial first.
 
     Args:
       trials: as `listed_trials` gives them.
       order: by time to target, steps to target, or the best value; trials that have not reached it
         follow by their best values.
     """
-    workloads = sorted({trial.workload for trial in trials})
+    groups: dict[tuple[str, str], list[ListedTrial]] = {}
+    for trial in trials:
+        groups.setdefault((trial.workload, trial.conditions), []).append(trial)
     return [
-        _table(workload, [one for one in trials if one.workload == workload], order)
-        for workload in workloads
+        _table(", ".join(filter(None, group)), of_group, order)
+        for group, of_group in sorted(groups.items())
     ]
 
 
@@ -87,6 +94,7 @@ def _listed(folder: Path, workload: str, submission: str, study: int, trial: int
     metric = str(facts.get("workload.target_metric", ""))
     direction = str(facts.get("workload.target_direction", "max"))
     target = float(facts.get("workload.validation_target_value", math.nan))
+    configuration = facts.get("configuration", {})
     rows = _evaluations(folder, metric)
     sign = 1.0 if direction == "max" else -1.0
     values = [sign * value for _, _, value in rows if not math.isnan(value)]
@@ -101,6 +109,11 @@ def _listed(folder: Path, workload: str, submission: str, study: int, trial: int
         submission=submission,
         study=study,
         trial=trial,
+        conditions=" ".join(
+            str(configuration[name])
+            for name in ("scale", "rules", "tuning")
+            if name in configuration
+        ),
         point=point if isinstance(point, dict) else {},
         state=trial_status(folder).state,
         metric=metric,
@@ -117,19 +130,19 @@ def _evaluations(folder: Path, metric: str) -> list[tuple[float, float, float]]:
     """Step, submission time and value of each evaluation; a line under way is left out."""
     rows = []
     try:
-        with open(folder / "eval_measurements.csv", newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                try:
-                    value = float(row.get(f"validation/{metric}") or "nan")
-                    rows.append((float(row["global_step"]), float(row["score"]), value))
-                except (KeyError, TypeError, ValueError):
-                    continue
-    except OSError:
-        pass
+        text = text_of_log(f"{folder}/{EVALUATIONS}").decode("utf-8", "replace")
+    except (OSError, EOFError, zlib.error):
+        return []
+    for row in csv.DictReader(io.StringIO(text)):
+        try:
+            value = float(row.get(f"validation/{metric}") or "nan")
+            rows.append((float(row["global_step"]), float(row["score"]), value))
+        except (KeyError, TypeError, ValueError):
+            continue
     return rows
 
 
-def _table(workload: str, trials: Sequence[ListedTrial], order: Order) -> TextTable:
+def _table(title: str, trials: Sequence[ListedTrial], order: Order) -> TextTable:
     def key(one: ListedTrial) -> tuple[float, ...]:
         best = -one.best if one.direction == "max" else one.best
         best = math.inf if math.isnan(best) else best
@@ -155,7 +168,7 @@ def _table(workload: str, trials: Sequence[ListedTrial], order: Order) -> TextTa
     header = ["trial", "outcome", "seconds to target", "steps to target", f"best {metric}"]
     header += ["steps", "seconds", *varied]
     legend = ["trial: submission study/trial; hyperparameters that all trials share are left out"]
-    return TextTable(workload, header, rows, legend, workload)
+    return TextTable(title, header, rows, legend, title)
 
 
 def _shown(x: float, form: str) -> str:

@@ -92,3 +92,20 @@ def test_an_argument_that_is_not_offered_is_refused_with_those_that_are():
     assert reason.startswith("named_arguments: obj_fn='loss_fn' given, offered are value, grad,")
     with pytest.raises(UserError):
         optimizer.update({}, optimizer.init({}), {}, value=0.0)
+
+
+def test_another_unexpected_argument_is_the_user_s_own_mistake():
+    def update(grads, state, params=None):
+        return jax.tree.map(lambda g: jnp.sum(g, axes=0), grads), state
+
+    reason = outcome_of(optax.GradientTransformation(lambda params: (), update)).outcome.reason
+    assert "named_arguments" not in reason
+    assert "test_adapters.py, line" in reason
+
+
+def test_the_first_three_arguments_may_be_called_as_what_is_offered():
+    def update(grad, value, step=None):
+        return jax.tree.map(lambda g: -0.01 * g, grad), value
+
+    result = outcome_of(optax.GradientTransformation(lambda params: (), update))
+    assert result.outcome.status == "training complete", result.traceback

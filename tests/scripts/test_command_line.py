@@ -51,3 +51,17 @@ def test_a_pipe_that_nobody_reads_any_more_ends_quietly(tmp_path):
     talking.stdout.close()
     assert talking.stderr.read() == b""
     assert talking.wait() == 141
+
+
+def test_a_status_survives_output_that_cannot_be_written():
+    """A full disk takes the messages, too: of a suite they go to a file beside the record."""
+    scripts = str(Path(command_line.__file__).parent)
+    program = (
+        f"import sys; sys.path[:0] = [{scripts!r}]\n"
+        "from command_line import answer_for, tell\n"
+        "def main():\n    print('x')\n    tell('error: no room')\n    return 4\n"
+        "answer_for(main)\n"
+    )
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=full)
+    assert done.returncode == 4

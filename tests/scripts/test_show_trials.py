@@ -13,7 +13,7 @@ def test_trials_are_listed_and_written(tmp_path, capsys):
     flags = [str(tmp_path), "--by=metric", f"--csv={tmp_path / 'list.csv'}"]
     assert show_trials.main(flags) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "toy"
+    assert lines[0] == "toy, mini v0.5 external"
     assert sum("training complete" in line for line in lines) == 2
     assert len((tmp_path / "list.csv").read_text().splitlines()) == 3
     assert show_trials.main([str(tmp_path), "--workloads", "ogbg"]) == 0

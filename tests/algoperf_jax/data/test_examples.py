@@ -97,3 +97,13 @@ def test_every_damage_is_told_with_its_record(tf):
 def test_what_is_no_such_message_is_told(tf, record, reason):
     with pytest.raises(ValueError, match=f"^0: .*{reason}"):
         parse_examples([record(tf)], KINDS)
+
+
+def test_a_number_that_is_too_long_is_told_with_its_record(tf):
+    numbers = b"\x80" * 10 + b"\x01"
+    feature = b"\x1a" + bytes([len(numbers) + 2]) + b"\x0a" + bytes([len(numbers)]) + numbers
+    entry = b"\x0a\x01i\x12" + bytes([len(feature)]) + feature
+    features = b"\x0a" + bytes([len(entry)]) + entry
+    record = b"\x0a" + bytes([len(features)]) + features
+    with pytest.raises(ValueError, match="^1: .*more than 64 bits"):
+        parse_examples([example(tf, i=[1]), record], {"i": "int64"})

@@ -574,3 +574,22 @@ def test_somebody_s_own_workload_at_mini_has_the_facts_of_its_records(
     assert found.protocol.base == ("mine",)
     assert times(found) == {("mine", 0, 1): 5.0}
     assert records().protocol.base == ("mine", "alpha", "beta")
+
+
+def test_a_variant_may_be_compared_beside_its_base_and_the_rest_is_ignored(
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial
+) -> None:
+    for workload, metric in (("alpha", "accuracy"), ("alpha_wide", "accuracy"), ("beta", "loss")):
+        write_trial(workload=workload, metric=metric)
+    found = records(workloads=["alpha", "alpha_wide"], studies=1)
+    assert (found.protocol.base, found.protocol.held_out) == (("alpha", "alpha_wide"), ())
+    assert results_of(found.runs, found.protocol, draws=2).exact_S[0] == 1.0
+    assert warnings(found, of="unknown workload") == []
+    assert "1 trials of workloads outside the board ignored: beta" in found.notes
+
+
+def test_what_a_trial_says_of_itself_counts_more_than_a_folder_above(
+    records: Callable[..., RecordedRuns], write_trial: WriteTrial, account: Callable[..., Any]
+) -> None:
+    write_trial(root="logs/self_tuning", meta_data=account(tuning="external"))
+    assert records(tuning="external").runs.height == 1

@@ -1,5 +1,7 @@
 """Trials of a folder in tables: their order, what they came to, the points that tell them apart."""
 
+import dataclasses
+
 import pytest
 from interruptions import Interrupt, InterruptIn
 from toy_runs import run, sgd
@@ -77,3 +79,11 @@ def test_a_folder_without_trials_is_told(tmp_path):
         listed_trials(tmp_path)
     with pytest.raises(UserError, match="is no folder"):
         listed_trials(tmp_path / "nowhere")
+
+
+def test_trials_under_other_conditions_have_a_table_of_their_own(root):
+    trials = listed_trials(root)
+    other = [dataclasses.replace(one, conditions="full v0.6 self") for one in trials[:1]]
+    tables = trial_tables([*trials, *other])
+    assert [table.title for table in tables] == ["toy, full v0.6 self", "toy, mini v0.5 external"]
+    assert [len(table.rows) for table in tables] == [1, 4]

@@ -1,5 +1,7 @@
 """Evaluation counts every example once, however batches and replicas divide a split."""
 
+import dataclasses
+
 import clu.metrics
 import flax
 import jax
@@ -9,6 +11,7 @@ from toy_runs import run
 from toy_workload import ToyMetrics, apply, examples, toy
 
 from algoperf_jax.errors import UserError
+from algoperf_jax.rules import Target
 from algoperf_jax.trial.evaluation import Evaluator, check_metrics
 from algoperf_jax.trial.replicas import Replicas
 
@@ -102,3 +105,11 @@ def test_metrics_on_the_host_are_given_the_merged_collection_and_the_data(model)
     assert seen == ["the opened data"] * 3
     assert values["validation/bleu"] == 12.0
     assert values["validation/loss"] == pytest.approx(mean_loss(model, "validation"), rel=1e-5)
+
+
+def test_a_workload_without_a_test_split_meets_its_test_target():
+    base = toy(target=Target("score", "max", validation=-100.0, test=1.0))
+    workload = dataclasses.replace(base, num_examples={**base.num_examples, "test": 0})
+    result = run(workload, max_steps=3, eval_every_steps=1, stop_at="both")
+    assert (result.outcome.status, result.ledger.step) == ("reached", 1)
+    assert not [name for name in result.ledger.evaluations[0] if name.startswith("test/")]

@@ -185,3 +185,23 @@ def test_every_start_is_kept(tmp_path, monkeypatch):
         assert account["device_kind"] == kind
         assert account["starts"][-1] == {"step": step, "device_kind": kind}
     assert [start["device_kind"] for start in account["starts"]] == ["V100", "A100"]
+
+
+def test_an_outcome_alone_is_that_of_a_trial_that_died_early(tmp_path):
+    """As a supervisor writes it: the next start must not train beside it."""
+    write_json(tmp_path / "outcome.json", {"status": "failed", "reason": "killed"})
+    with pytest.raises(TrialError, match="ended: failed, killed; --retry_failed"):
+        run(folder=tmp_path, max_steps=1)
+    workload = toy(target=Target("score", "max", 1.0, 1.0))
+    settings = Settings(max_steps=1, replicas=1)
+    train(workload, get("adamw"), settings, folder=tmp_path, retry_failed=True)
+    assert read_json(tmp_path / "outcome.json")["status"] == "training complete"
+
+
+def test_retrying_leaves_a_failed_trial_of_another_configuration_alone(tmp_path):
+    configuration = {"seed": 0, "submission_source": "old"}
+    write_json(tmp_path / "meta_data.json", {"configuration": configuration})
+    write_json(tmp_path / "outcome.json", {"status": "failed", "reason": "why"})
+    check_folder(tmp_path, {"seed": 0, "submission_source": "mended"}, retry_failed=True)
+    with pytest.raises(TrialError, match="another configuration: seed is 0 there and 1 here"):
+        check_folder(tmp_path, {"seed": 1, "submission_source": "mended"}, retry_failed=True)

@@ -54,3 +54,9 @@ def test_a_resumed_trial_takes_its_file_back(path):
 def test_without_rows_there_is_no_file(path):
     RowFile(path).write([])
     assert not path.exists()
+
+
+def test_a_start_without_a_checkpoint_takes_the_rows_of_an_earlier_one_away(path):
+    RowFile(path).write([{"a": 1}])
+    RowFile(path).write([])
+    assert not path.exists()
