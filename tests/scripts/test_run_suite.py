@@ -12,7 +12,6 @@ import pytest
 import run_suite
 
 import reference_algorithms
-import workloads
 from algoperf_jax.errors import UserError
 from algoperf_jax.files import read_json, write_json
 from algoperf_jax.identity import source_identity
@@ -67,10 +66,12 @@ def test_the_benchmark_itself_is_planned_without_its_data(run):
     assert "ogbg: 3 trials of at most 5 h, 15 h in all" in out
 
 
-def test_default_are_all_base_workloads_there_are(run):
-    _, out = run("--dry_run", "--tuning=self")
-    for name in BASE:
-        assert (f"\n{name}: 1 trial of" in out) == (name in workloads.CATALOGUE.entries)
+@pytest.mark.parametrize("rules, count", [("v0.5", 8), ("v0.6-a100", 9)])
+def test_default_are_all_base_workloads_of_the_rules(run, rules, count):
+    _, out = run("--dry_run", "--tuning=self", f"--rules={rules}")
+    planned = [name for name in BASE if f"\n{name}: 1 trial of" in out]
+    assert planned == [name for name, facts in BASE.items() if rules in facts.limits]
+    assert len(planned) == count
 
 
 @pytest.mark.parametrize(
