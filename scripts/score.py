@@ -46,9 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join([one.title, *one.notices, ""]))
         shown = map(formats.as_text, chosen_tables(one, flags))
         print("\n".join(shown), end="\n" if len(leaderboards) > 1 else "")
-    made_from = manifest(
-        leaderboards, ["score.py", *(arguments or sys.argv[1:])], algoperf_jax.__version__
-    )
+    made_from = None
+    if flags.json or flags.html:  # it reads every file again for its checksum
+        made_from = manifest(
+            leaderboards, ["score.py", *(arguments or sys.argv[1:])], algoperf_jax.__version__
+        )
     write_files(flags, leaderboards, made_from)
     if flags.html:
         write_page(flags.html, leaderboards, script, made_from)
